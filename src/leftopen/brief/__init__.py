@@ -1,0 +1,1 @@
+"""The report: one file per output format."""

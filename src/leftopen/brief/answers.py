@@ -1,0 +1,336 @@
+"""The verdict of a case in plain words, and its five answers.
+
+Every sentence says only what the records say. Where a record is missing, the sentence says that
+it is not known, and the answer is marked as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from leftopen.brief import plain
+from leftopen.model.case import Case
+from leftopen.model.cause import Agreement, CauseFinding, Factor, Truth
+from leftopen.model.exposure import Access, Exposure
+from leftopen.model.finding import Contents, Finding, People
+from leftopen.model.gap import Gap
+from leftopen.model.trace import Behaviour, TraceResult, VerdictWord, Visit
+
+REPORTED = "reported"  # Case.state: an outside sensor says so, no probe of ours confirmed it
+_ITS = {"messages": "mail", "documents": "documents", "files": "files", "keys": "keys"}
+_SHORT = 120  # characters of a name inside a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the five: the question, the key figure, and one or two sentences.
+
+    `known` False marks an answer that is missing; it is never shown like a clean one.
+    """
+
+    stage: str
+    asks: str
+    key: str
+    text: str
+    known: bool = True
+
+
+def _name(text: object) -> str:
+    return plain.shown(text, _SHORT)
+
+
+def outsiders(trace: TraceResult) -> tuple[Visit, ...]:
+    """Visits of anybody but the owner, his monitoring and Leftopen, most bytes first."""
+    return tuple(v for v in by_bytes(trace.visits) if not v.party.kind.ours)
+
+
+def by_bytes(visits: Iterable[Visit]) -> list[Visit]:
+    """Most bytes first; an unknown amount stands before a known nothing."""
+    return sorted(
+        visits, key=lambda v: (-v.bytes_out.low, v.bytes_out.high == 0, v.first, v.client)
+    )
+
+
+def took(visit: Visit) -> bool:
+    """It got at least one object."""
+    return visit.behaviour in (Behaviour.TOOK, Behaviour.BULK)
+
+
+def unseen(trace: TraceResult) -> timedelta:
+    """How long no log speaks, inside the window."""
+    return sum((h.duration for h in trace.coverage.holes), start=timedelta())
+
+
+def gap_items(gaps: Iterable[Gap]) -> str:
+    """How many items gaps stand for: `at least` where one of them does not know its count."""
+    counts = [gap.count for gap in gaps]
+    if counts and not any(counts):
+        return plain.NOT_KNOWN
+    return f"{'' if all(counts) else 'at least '}{sum(counts):,}"
+
+
+def verdict(case: Case) -> str:
+    """One paragraph that somebody can read who has never seen Leftopen."""
+    parts = [_opened(case), _inside(case.contents), _caused(case.causes), *_left(case.trace)]
+    return " ".join(part for part in parts if part)
+
+
+def answers(case: Case) -> tuple[Answer, ...]:
+    """The five answers in their order: reach, contents, cause, trace, what nobody can know."""
+    return (_reach(case), _contents(case), _cause(case), _trace(case), _unknown(case))
+
+
+def _opened(case: Case) -> str:
+    exposure = case.exposure
+    what = _ITS.get(exposure.size.unit if exposure.size else "", "data")
+    thing = f"its {what}"
+    if exposure.access is Access.LISTS:
+        thing = f"the names of {thing}"
+    if case.state == REPORTED:
+        seen = sorted({_name(o.sensor) for o in exposure.observations}) or ["An outside sensor"]
+        return (
+            f"{', '.join(seen)} reported that this server ({_name(exposure.endpoint)}) gave "
+            f"{thing} to anybody; no probe of this run confirmed it."
+        )
+    still = exposure.closed.before is None
+    verb = ("shows" if still else "showed") if exposure.access is Access.LISTS else ""
+    verb = verb or ("gives" if still else "gave")
+    return f"This server {verb} {thing} to anybody who asks, without a login: {_howlong(exposure)}."
+
+
+def _howlong(exposure: Exposure) -> str:
+    first, last = exposure.opened.before, exposure.closed.after
+    known = max(last.time - first.time, timedelta()) if first and last else None
+    since = f"first known open {plain.day(first.time)}" if first else "since when is not known"
+    if known == timedelta() and None in (exposure.opened.after, exposure.closed.before):
+        return f"seen open once, on {plain.day(last.time if last else None)}; more is not known"
+    if exposure.closed.before is None:
+        until = f"last seen open {plain.day(last.time)}" if last else "still open"
+        least = f"for at least {plain.span(known, 'down')} and not known to be closed"
+        return f"{least if known is not None else 'for how long is not known'} ({since}, {until})"
+    end = exposure.closed.before.time
+    dates = f"({since}, closed by {plain.day(end)})"
+    if known is None:
+        return f"for how long is not known {dates}"
+    if exposure.opened.after is None:
+        return f"for at least {plain.span(known, 'down')}; the true start is not known {dates}"
+    return f"for {plain.between(known, max(end - exposure.opened.after.time, known))} {dates}"
+
+
+def _inside(contents: Contents | None) -> str:
+    if contents is None:
+        return "What is in there was not examined and is not known."
+    people = contents.people
+    worst = top_finding(contents)
+    found = f", and {_counted(worst)}" if worst else ""
+    if not contents.objects_read:
+        return "Nothing of the contents could be read; what is in there is not known."
+    return (
+        f"In the {_part(contents)} are data of {_people(people)}{found}."
+        if people.upper or found
+        else f"In the {_part(contents)} no personal data were found."
+    )
+
+
+def _part(contents: Contents) -> str:
+    read, total = contents.objects_read, contents.objects_total
+    if total is not None and read >= total:
+        return f"{plain.plural(read, 'object')} it holds, all of them read,"
+    of = f" of {total:,}" if total is not None else ""
+    return f"{read:,}{of} objects that were read"
+
+
+def _people(people: People) -> str:
+    if people.lower == people.upper:
+        return plain.plural(people.best, "person", "people")
+    return f"{people.lower:,} to {people.upper:,} people (best count {people.best:,})"
+
+
+def top_finding(contents: Contents) -> Finding | None:
+    """The worst finding, and of the worst the surest and most frequent."""
+    order = ("certain", "likely", "possible")
+    return min(
+        contents.findings,
+        key=lambda f: (-f.severity.rank, order.index(f.confidence), f.objects, f.kind),
+        default=None,
+    )
+
+
+def _counted(finding: Finding) -> str:
+    return f"{plain.plural(finding.objects, 'object')} with: {_name(finding.title)}"
+
+
+def decisive(cause: CauseFinding) -> Factor | None:
+    """The factor to name first: one that is open and stands in a file, before a default."""
+    open_ones = [f for f in cause.cause.factors if f.holds is Truth.YES]
+    written = [f for f in open_ones if f.origin.file]
+    wanted = [f for f in written if f.name in ("readable", "auth")]
+    return next(iter((*wanted, *written, *open_ones)), None)
+
+
+def explaining(causes: Iterable[CauseFinding]) -> CauseFinding | None:
+    """The first cause that explains the exposure."""
+    return next((c for c in causes if c.agreement is Agreement.EXPLAINS), None)
+
+
+def _setting(factor: Factor) -> str:
+    return f"{_name(factor.directive)} {_name(factor.value)}".strip()
+
+
+def _caused(causes: tuple[CauseFinding, ...]) -> str:
+    found = explaining(causes)
+    if not found:
+        return "What opened it is not known."
+    factor = decisive(found)
+    if not factor:
+        return f"It was opened by: {_name(found.cause.title)}."
+    return f"The setting “{_setting(factor)}” in {_name(factor.origin)} opened it."
+
+
+def _left(trace: TraceResult | None) -> tuple[str, ...]:
+    if trace is None:
+        return ("No log was handed over: who came in and how much left is not known.",)
+    came = {
+        VerdictWord.EXFILTRATED: _taken(trace),
+        VerdictWord.ACCESSED: f"Outsiders had access to data: {_amount_left(trace)}.",
+        VerdictWord.CONTACTED: "Outsiders connected, but no log shows data leaving.",
+        VerdictWord.NO_EVIDENCE: "In the time that logs cover, no outsider shows up.",
+        VerdictWord.UNKNOWN: "Whether anybody took data is not known.",
+    }[trace.verdict.word]
+    silent = unseen(trace)
+    hole = f"For {plain.span(silent)} no log can speak." if silent else ""
+    return (came, hole)
+
+
+def _amount_left(trace: TraceResult) -> str:
+    left = trace.verdict.bytes_out
+    return (
+        f"{plain.amount(left)} left"
+        if left.low or left.high is not None
+        else "how much left is not known"
+    )
+
+
+def _taken(trace: TraceResult) -> str:
+    text = _amount_left(trace)
+    top = next((v for v in outsiders(trace) if took(v)), None)
+    if top and top.bytes_out.low:
+        kind = plain.PARTIES[top.party.kind].lower()
+        text += (
+            f" to outsiders, at least {plain.size(top.bytes_out.low)} of it to one client "
+            f"({_name(top.client)}, {kind})"
+        )
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _reach(case: Case) -> Answer:
+    exposure = case.exposure
+    stranger = "Anybody who can reach it"
+    what = {
+        Access.GIVES_DATA: ("Yes: it gives data", f"{stranger} can read data without a login."),
+        Access.LISTS: ("Yes: it lists names", f"{stranger} is told names without a login."),
+    }.get(exposure.access, ("Not proved", "No data were obtained by a probe."))
+    key, text = what
+    known = exposure.access in (Access.GIVES_DATA, Access.LISTS)
+    if case.state == REPORTED:
+        key, text, known = "Reported, not confirmed", "An outside sensor says so.", False
+    elif case.state == "closed":
+        text = text.replace("can read", "could read").replace("is told", "was told")
+        key = key.replace("gives", "gave").replace("lists", "listed")
+    service = " ".join(filter(None, (_name(exposure.protocol), _name(exposure.product)))).strip()
+    text = f"{_name(exposure.endpoint)}, {service or 'service ' + plain.NOT_KNOWN}. {text}"
+    return Answer("Reach", "Can a stranger get in?", key, f"{text} {_store(exposure)}", known)
+
+
+def _store(exposure: Exposure) -> str:
+    held = exposure.size
+    if held is None or (held.objects is None and held.bytes is None):
+        return "How much it holds is not known."
+    unit = _name(held.unit)
+    objects = "" if held.objects is None else f"{plain.count(held.objects)} {unit}"
+    volume = "" if held.bytes is None else plain.size(held.bytes)
+    least = "" if held.complete else "at least "
+    return f"It holds {least}{', '.join(filter(None, (objects, volume)))}."
+
+
+def _contents(case: Case) -> Answer:
+    asks = "What is in there, and how many people?"
+    contents = case.contents
+    if contents is None or not contents.objects_read:
+        text = "The contents were not examined." if contents is None else "Nothing could be read."
+        return Answer("Contents", asks, "Not known", text, known=False)
+    people = contents.people
+    key = f"{plain.plural(people.best, 'person', 'people')}"
+    if people.lower != people.upper:
+        key += f" ({people.lower:,} to {people.upper:,})"
+    worst = top_finding(contents)
+    text = f"{_counted(worst)}. " if worst else "No sensitive kind of data was found. "
+    total = f" of {contents.objects_total:,}" if contents.objects_total is not None else ""
+    text += f"Read: {contents.objects_read:,}{total} objects"
+    if people.projected and not people.projected.exact:
+        low, high = people.projected.low, people.projected.high
+        text += f"; in the whole store about {low:,.0f} to {high:,.0f} people"
+    return Answer("Contents", asks, key, f"{text}.")
+
+
+def _cause(case: Case) -> Answer:
+    asks = "What opened it?"
+    found = explaining(case.causes)
+    if not found:
+        text = (
+            "No configuration that was handed over explains it."
+            if case.causes
+            else "No configuration was handed over."
+        )
+        return Answer("Cause", asks, "Not known", text, known=False)
+    factor = decisive(found)
+    key = _setting(factor) if factor else _name(found.cause.title)
+    place = f"{_name(factor.origin)}: " if factor else ""
+    fix = f" Smallest fix: {_name(found.cause.fix.title)}." if found.cause.fix else ""
+    return Answer("Cause", asks, key, f"{place}{_name(found.cause.title)}.{fix}")
+
+
+def _trace(case: Case) -> Answer:
+    asks = "Who came in, and how much left?"
+    trace = case.trace
+    if trace is None:
+        return Answer("Trace", asks, "Not known", "No log was handed over.", known=False)
+    word = trace.verdict.word
+    key = plain.VERDICTS[word]
+    if word is VerdictWord.EXFILTRATED:
+        amount = _amount_left(trace)
+        key = f"{amount[:1].upper()}{amount[1:]}"
+    strangers = outsiders(trace)
+    takers = [v for v in strangers if took(v)]
+    text = (
+        f"{plain.plural(len(strangers), 'outside client')} in the logs, "
+        f"{len(takers):,} of them took data."
+    )
+    if takers and takers[0].bytes_out.low:
+        text += f" Most: {_name(takers[0].client)}, {plain.amount(takers[0].bytes_out)}."
+    text += f" Confidence {_name(trace.verdict.confidence)}."
+    return Answer("Trace", asks, key, text, known=word is not VerdictWord.UNKNOWN)
+
+
+def _unknown(case: Case) -> Answer:
+    asks = "What can nobody know?"
+    gaps = (
+        f"{plain.plural(len(case.gaps), 'gap')} recorded "
+        f"({gap_items(case.gaps)} items not examined)."
+        if case.gaps
+        else "No gap was recorded for this case."
+    )
+    if case.trace is None:
+        text = f"No log speaks for any part of the window. {gaps}"
+        return Answer("Limits", asks, "Who came in, and what left", text, known=False)
+    silent = unseen(case.trace)
+    if not silent and case.trace.coverage.any < 1:
+        return Answer("Limits", asks, "Coverage not known", gaps, known=False)
+    if not silent:
+        text = f"At least one log covers every hour of the window. {gaps}"
+        return Answer("Limits", asks, "No hour without a log", text)
+    said = f" {_name(case.trace.verdict.unseen)}." if case.trace.verdict.unseen else ""
+    said = f"Nothing can be said about them.{said} {gaps}"
+    return Answer("Limits", asks, f"{plain.span(silent)} without any log", said, known=False)

@@ -1,0 +1,1 @@
+"""One file per cloud provider: which network settings admit strangers."""

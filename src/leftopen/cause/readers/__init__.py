@@ -1,0 +1,1 @@
+"""One file per configuration syntax: text to directives with file and line."""

@@ -1,0 +1,1 @@
+"""One file per product: which combinations of directives let a stranger read data."""

@@ -1,0 +1,1 @@
+"""The commands, thin: they parse words, call `run`, and print. Heavy imports inside commands."""

@@ -1,0 +1,1 @@
+"""Stage 2, contents: what is in there, how sensitive, and how many people."""

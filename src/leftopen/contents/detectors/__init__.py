@@ -1,0 +1,1 @@
+"""Detectors: one file per kind of value, found by its name."""

@@ -1,0 +1,1 @@
+"""Government forms: one file per form, found by its name."""

@@ -1,0 +1,1 @@
+"""Marking systems: one file per system, found by its name."""

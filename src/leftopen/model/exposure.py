@@ -1,0 +1,108 @@
+"""What reach says: observations, the evidence behind them, and the exposure they add up to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from leftopen.model.endpoint import Endpoint
+from leftopen.model.record import Record
+from leftopen.model.time import Between, Interval
+
+
+class Access(StrEnum):
+    """How far a stranger gets. Only GIVES_DATA and LISTS are exposures."""
+
+    CLOSED = "closed"  # the port answered RST
+    FILTERED = "filtered"  # no answer
+    SPEAKS = "speaks"  # the service was seen; nothing was proved
+    ASKS_CREDENTIAL = "asks_credential"  # it asked for a credential and gave nothing
+    LISTS = "lists"  # names (folders, keys, databases) without a login; no record was read
+    GIVES_DATA = "gives_data"  # at least one record or file byte without a login
+    UNDETERMINED = "undetermined"  # neither proved nor refuted; the detail says why
+
+
+class Size(Record, frozen=True, kw_only=True):
+    """How much the store says it holds; None where the protocol cannot say it."""
+
+    objects: int | None = None  # messages, documents, keys, files, rows
+    bytes: int | None = None
+    unit: str = "objects"  # what one of `objects` is
+    basis: str = ""  # what said so, e.g. "STATUS (MESSAGES)", "listing, 3 folders of 3"
+    complete: bool = True  # False: a lower bound (listing cut by a budget)
+
+
+class Evidence(Record, frozen=True, kw_only=True):
+    """One exchange that a sceptic can re-run. The answer itself is never kept.
+
+    `request` is what was sent, in full. `answer` is the redacted beginning of what came back
+    (numbers masked, controls escaped), `answer_digest` a keyed digest of all of it.
+    """
+
+    uid: str  # digest of the other fields without the time: same exchange, same uid
+    endpoint: Endpoint
+    time: datetime
+    request: str
+    answer: str
+    answer_bytes: int
+    answer_digest: str
+    reproduce: str = ""  # a command line with a public tool (curl, redis-cli, openssl)
+
+
+class Observation(Record, frozen=True, kw_only=True):
+    """One look at one endpoint by one sensor (STIX observed-data)."""
+
+    endpoint: Endpoint
+    time: datetime
+    sensor: str  # "leftopen", "shodan", ...
+    protocol: str  # file name in reach/protocols, or "" where nothing was identified
+    access: Access
+    detail: str = ""  # one line for people: what was proved, or why it is undetermined
+    product: str = ""
+    version: str = ""
+    tls: bool = False
+    size: Size | None = None
+    evidence: tuple[str, ...] = ()  # Evidence.uid
+    containers: tuple[str, ...] = ()  # folders, databases, mailboxes seen (safe text, at most 20)
+    vantage: str = ""
+
+
+class ObjectRef(Record, frozen=True, kw_only=True):
+    """One object that a listing named, before anything of it was fetched.
+
+    `path` is the real name, needed to ask for it, and never shown or stored: use
+    `redact.safe(path)` for that. `group` (folder, mailbox, index) and `time` are the strata of the
+    sample.
+    """
+
+    path: str
+    group: str = ""
+    size: int | None = None
+    time: datetime | None = None
+    media_type: str = ""
+
+
+class Exposure(Record, frozen=True, kw_only=True):
+    """A service that gave data to a stranger, over an interval with uncertain ends."""
+
+    uid: str  # digest of endpoint and protocol
+    endpoint: Endpoint
+    protocol: str
+    access: Access
+    product: str = ""
+    version: str = ""
+    size: Size | None = None
+    opened: Between
+    closed: Between
+    observations: tuple[Observation, ...]
+
+    def window(self, as_of: datetime) -> Interval:
+        """The widest time in which it can have been open: all shares are taken of this.
+
+        Where no bound says when it was last closed, the earliest sign of being open is used and
+        the case must say that the true start is unknown.
+        """
+        first = self.opened.after or self.opened.before
+        start = first.time if first else as_of
+        end = self.closed.before.time if self.closed.before else as_of
+        return Interval(start=min(start, end), end=max(start, end))

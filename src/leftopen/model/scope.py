@@ -1,0 +1,424 @@
+"""The scope file: what the user says is theirs. Only a Scope can make a Target.
+
+The file is TOML; `ScopeFile` is its shape and the source of the published JSON Schema
+(`schema()`); `parse_scope` reads it and names file:line in every complaint. Terms follow the
+rules of engagement of NIST SP 800-115 (authority, exclusions, rates).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from leftopen.model.endpoint import Address, Endpoint, Network
+from leftopen.model.errors import OutOfScope, ScopeError
+from leftopen.model.record import Record
+
+DEFAULT_PORTS: tuple[int, ...] = (
+    *(21, 80, 110, 143, 389, 443, 445, 873, 993, 1883, 2049, 2375, 2379, 3000, 3306, 5000),
+    *(5432, 5601, 5984, 6379, 8000, 8080, 8081, 8086, 8123, 8443, 8888, 8983, 9000, 9090),
+    *(9200, 9300, 10000, 10250, 11211, 27017),
+)
+WIDEST_PREFIX = {4: 12, 6: 96}
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortSpec = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}-[0-9]{1,5}$")]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+StoreKind = Literal["http", "azure_blob", "s3"]
+Vantage = Literal["inside", "outside"]
+
+
+class Authority(Record, frozen=True, kw_only=True):
+    """Who allows this, by which document, until when. Needed for every public address."""
+
+    organisation: str
+    approver: str
+    reference: str
+    contact: str = ""
+    valid_until: date
+
+
+class StoreUrl(Record, frozen=True, kw_only=True):
+    """A storage URL: an S3 bucket, an Azure Blob container, or a web address."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s]+$")]
+    kind: StoreKind = "http"
+
+
+class Targets(Record, frozen=True, kw_only=True):
+    """What is ours, and what of it must not be touched."""
+
+    networks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    stores: tuple[StoreUrl, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ports: tuple[Port | PortSpec, ...] = DEFAULT_PORTS
+
+
+class Rates(Record, frozen=True, kw_only=True):
+    """Upper limits that no probe can go over."""
+
+    connections_per_second: Positive = 1000
+    connections_per_second_per_host: Positive = 20
+    bytes_per_host: Positive = 200_000_000
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
+
+
+class Sample(Record, frozen=True, kw_only=True):
+    """How much of a live store may be read."""
+
+    objects: Annotated[int, msgspec.Meta(ge=0)] = 400
+    bytes: Annotated[int, msgspec.Meta(ge=0)] = 100_000_000
+    seconds: Positive = 300
+    seed: int = 20230208
+
+
+class Claims(Record, frozen=True, kw_only=True):
+    """Names that the owner lets us state (never a secret)."""
+
+    postgresql_roles: tuple[str, ...] = ()
+    postgresql_databases: tuple[str, ...] = ()
+
+
+class NamedNetworks(Record, frozen=True, kw_only=True):
+    """Addresses with a name: a monitoring system, a researcher."""
+
+    name: str
+    networks: tuple[str, ...]
+
+
+class Parties(Record, frozen=True, kw_only=True):
+    """Who may show up in the logs without being an outsider."""
+
+    owner: tuple[str, ...] = ()
+    monitoring: tuple[NamedNetworks, ...] = ()
+    researchers: tuple[NamedNetworks, ...] = ()
+
+
+class CauseInput(Record, frozen=True, kw_only=True):
+    """Configuration files and cloud snapshots to explain an exposure from."""
+
+    files: tuple[str, ...] = ()
+
+
+class TraceInput(Record, frozen=True, kw_only=True):
+    """Logs. `time_zone` is for formats that have none in their lines."""
+
+    files: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+
+
+class Imports(Record, frozen=True, kw_only=True):
+    """What outside sensors saw, as files."""
+
+    shodan: tuple[str, ...] = ()
+
+
+class ScopeFile(Record, frozen=True, kw_only=True):
+    """The scope file as written. Paths are relative to the file."""
+
+    version: Literal[1]
+    vantage: Vantage = "inside"
+    authority: Authority | None = None
+    targets: Targets
+    rates: Rates = Rates()
+    sample: Sample = Sample()
+    claims: Claims = Claims()
+    parties: Parties = Parties()
+    cause: CauseInput = CauseInput()
+    trace: TraceInput = TraceInput()
+    imports: Imports = Imports()
+
+
+class Target:
+    """One endpoint that may be contacted. Made by `Scope` only."""
+
+    __slots__ = ("endpoint", "protocol", "url")
+
+    def __init__(self, endpoint: Endpoint, protocol: str, url: str, *, seal: object) -> None:
+        """`seal` is private to this module, so that nothing else can make a Target."""
+        if seal is not _SEAL:
+            raise TypeError("only a Scope makes a Target")
+        self.endpoint = endpoint
+        self.protocol = protocol  # "" unless the scope file names the kind of store
+        self.url = url  # "" for a plain endpoint
+
+    def __repr__(self) -> str:
+        """For people."""
+        return f"Target({self.url or self.endpoint})"
+
+
+_SEAL = object()
+
+
+class Scope:
+    """A checked scope file: the one authority on what may be touched."""
+
+    __slots__ = ("_excluded", "_networks", "file", "path", "ports", "sha256")
+
+    def __init__(
+        self,
+        file: ScopeFile,
+        path: str,
+        sha256: str,
+        networks: tuple[Network, ...],
+        excluded: tuple[tuple[Network, int | None], ...],
+        ports: tuple[int, ...],
+    ) -> None:
+        """Use `parse_scope`; it has checked these."""
+        self.file = file
+        self.path = path
+        self.sha256 = sha256
+        self.ports = ports
+        self._networks = networks
+        self._excluded = excluded
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks of the scope file."""
+        return self._networks
+
+    def excludes(self, address: str, port: int) -> bool:
+        """Whether an exclusion names this endpoint. Exclusions always win."""
+        ip = ipaddress.ip_address(address)
+        return any(
+            ip.version == net.version and ip in net and (only is None or only == port)
+            for net, only in self._excluded
+        )
+
+    def covers(self, address: str, port: int) -> bool:
+        """Whether this address is in a network of the scope and not excluded."""
+        ip = ipaddress.ip_address(address)
+        inside = any(ip.version == net.version and ip in net for net in self._networks)
+        return inside and not self.excludes(address, port)
+
+    def admits_named(self, name: str, address: str, port: int) -> bool:
+        """Whether `address`, to which the first look-up of `name` led, may be contacted.
+
+        In a network of the scope; or the user named the host himself, and the address is neither
+        excluded nor link-local (cloud metadata), multicast or unspecified, and a public one is
+        under an authority.
+        """
+        if self.covers(address, port):
+            return True
+        ip = ipaddress.ip_address(address)
+        if self.excludes(address, port) or name not in self.names:
+            return False
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+            return False
+        return not is_public(ip) or self.file.authority is not None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Host names that the user named himself, in `hosts` and in `stores`."""
+        from_stores = (urlsplit(s.url).hostname or "" for s in self.file.targets.stores)
+        return frozenset((*self.file.targets.hosts, *from_stores))
+
+    def target(
+        self, address: str, port: int, *, name: str = "", protocol: str = "", url: str = ""
+    ) -> Target:
+        """A Target for this endpoint.
+
+        Raises:
+            OutOfScope: the scope does not cover it, or an exclusion names it.
+        """
+        allowed = self.admits_named(name, address, port) if name else self.covers(address, port)
+        if not allowed:
+            raise OutOfScope(f"{address} port {port} is not in the scope file")
+        endpoint = Endpoint(address=address, port=port, name=name)
+        return Target(endpoint, protocol, url, seal=_SEAL)
+
+    def addresses(self) -> Iterator[str]:
+        """Every address of the networks, in order, each once; hosts and stores need a look-up."""
+        for net in ipaddress_collapse(self._networks):
+            for ip in net if net.num_addresses <= 2 or net.version == 6 else _usable(net):
+                yield str(ip)
+
+    def count(self) -> int:
+        """How many (address, port) pairs the networks hold, exclusions not subtracted."""
+        return sum(n.num_addresses for n in ipaddress_collapse(self._networks)) * len(self.ports)
+
+
+def _usable(net: Network) -> Iterator[Address]:
+    """All addresses of a loopback or point-to-point range; elsewhere without network/broadcast."""
+    yield from (net if net.is_loopback else net.hosts())
+
+
+def ipaddress_collapse(networks: Sequence[Network]) -> list[Network]:
+    """Merge overlapping networks, IPv4 first."""
+    four = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
+    six = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address needs an authority: neither loopback nor private use.
+
+    Private use is RFC 1918 and RFC 4193 (fc00::/7); Python's `is_private` also counts
+    documentation ranges and more, so it is not used.
+    """
+    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+    ours = [ipaddress.ip_network(p) for p in private]
+    return not address.is_loopback and not any(
+        address.version == n.version and address in n for n in ours
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the scope file (draft 2020-12)."""
+    made = msgspec.json.schema(ScopeFile)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Leftopen scope file, version 1",
+        **made,
+    }
+
+
+def parse_scope(text: str, path: str, today: datetime) -> Scope:
+    """Read and check a scope file.
+
+    Raises:
+        ScopeError: with file:line and what to do.
+    """
+    lines = _Lines(text, path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise ScopeError(f"{path}:{_toml_line(e, text)}: {e}") from None
+    try:
+        file = msgspec.convert(raw, ScopeFile)
+    except msgspec.ValidationError as e:
+        raise ScopeError(lines.explain(str(e))) from None
+    networks = tuple(_network(n, lines) for n in file.targets.networks)
+    excluded = tuple(_exclusion(e, lines) for e in file.targets.exclude)
+    for group in (*file.parties.monitoring, *file.parties.researchers):
+        for value in group.networks:
+            _network(value, lines, widest=False)
+    for value in file.parties.owner:
+        _network(value, lines, widest=False)
+    if not (networks or file.targets.hosts or file.targets.stores):
+        raise ScopeError(
+            f"{path}:{lines.of('targets')}: [targets] names nothing; "
+            "give networks, hosts or stores that are yours"
+        )
+    _check_authority(file, networks, lines, today)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return Scope(file, path, sha256, networks, excluded, _ports(file, lines))
+
+
+def _toml_line(error: tomllib.TOMLDecodeError, text: str) -> int:
+    found = re.search(r"at line (\d+)", str(error))
+    return int(found.group(1)) if found else text.count("\n") + 1
+
+
+class _Lines:
+    """Finds the line of a key or a value in the text, for complaints."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.lines = text.splitlines()
+        self.path = path
+
+    def of(self, *needles: str) -> int:
+        """The first line that holds all needles outside a comment, or 1."""
+        for number, line in enumerate(self.lines, 1):
+            if all(n in line.split("#", 1)[0] for n in needles):
+                return number
+        return 1
+
+    def in_section(self, section: str, key: str) -> int:
+        """The line of `key =` below `[section]`; the section's line, else 1."""
+        at, start = "", 1
+        for number, line in enumerate(self.lines, 1):
+            if header := re.match(r"\s*\[+\s*([\w.]+)\s*\]+", line):
+                at, start = header.group(1), number if header.group(1) == section else start
+            if at == section and re.match(rf"\s*{re.escape(key)}\s*=", line):
+                return number
+        return start
+
+    def explain(self, message: str) -> str:
+        """msgspec's message ("... - at `$.rates.per_host`") with file:line in front."""
+        path = re.search(r"at `\$\.?([^`]*)`", message)
+        parts = re.sub(r"\[[^\]]*\]", "", path.group(1)).split(".") if path else []
+        parts = [p for p in parts if p]
+        said = re.sub(r" - at `[^`]*`", "", message)
+        named = re.search(r"field `([^`]+)`", said)
+        section = ".".join(parts[:1])
+        if named and "unknown" in said:
+            line = self.in_section(section, named.group(1))
+            return f"{self.path}:{line}: {said.replace('Object contains unknown', 'unknown')}"
+        key = parts[-1] if parts else ""
+        line = self.in_section(section if len(parts) > 1 else "", key) if key else 1
+        where = f" (in {'.'.join(parts)})" if parts else ""
+        return f"{self.path}:{line}: {said}{where}"
+
+
+def _network(value: str, lines: _Lines, *, widest: bool = True) -> Network:
+    try:
+        net = ipaddress.ip_network(value, strict=True)
+    except ValueError as e:
+        raise ScopeError(f"{lines.path}:{lines.of(value)}: {e}") from None
+    if widest and net.prefixlen < WIDEST_PREFIX[net.version]:
+        raise ScopeError(
+            f"{lines.path}:{lines.of(value)}: {value} is wider than "
+            f"/{WIDEST_PREFIX[net.version]}; name the parts that are yours"
+        )
+    if widest and (net.is_multicast or net.is_unspecified or net.is_link_local):
+        raise ScopeError(
+            f"{lines.path}:{lines.of(value)}: {value} is multicast, link-local or unspecified"
+        )
+    return net
+
+
+def _exclusion(value: str, lines: _Lines) -> tuple[Network, int | None]:
+    match = re.fullmatch(r"\[?([0-9A-Fa-f:.]+(?:/\d+)?)\]?(?::(\d+))?", value)
+    if match and (value.count(":") <= 1 or value.startswith("[")):
+        port = int(match.group(2)) if match.group(2) else None
+        return _network(match.group(1), lines, widest=False), port
+    return _network(value, lines, widest=False), None
+
+
+def _ports(file: ScopeFile, lines: _Lines) -> tuple[int, ...]:
+    ports: dict[int, None] = {}
+    for item in file.targets.ports:
+        if isinstance(item, int):
+            ports[item] = None
+            continue
+        low, high = map(int, item.split("-"))
+        if not 1 <= low <= high <= 65535:
+            raise ScopeError(f"{lines.path}:{lines.of(item)}: {item} is not a range of ports")
+        ports.update(dict.fromkeys(range(low, high + 1)))
+    return tuple(ports)
+
+
+def _check_authority(
+    file: ScopeFile, networks: Sequence[Network], lines: _Lines, today: datetime
+) -> None:
+    authority = file.authority
+    if authority and authority.valid_until < today.date():
+        raise ScopeError(
+            f"{lines.path}:{lines.in_section('authority', 'valid_until')}: the authority ended on "
+            f"{authority.valid_until}; nothing is contacted until it is renewed"
+        )
+    public = [n for n in networks if is_public(n.network_address) or is_public(n[-1])]
+    literal = [h for h in file.targets.hosts if _is_public_literal(h)]
+    if (public or literal) and not authority:
+        what = str((*public, *literal)[0])
+        raise ScopeError(
+            f"{lines.path}:{lines.of(what)}: {what} is public; add an [authority] block "
+            "(organisation, approver, reference, valid_until)"
+        )
+
+
+def _is_public_literal(host: str) -> bool:
+    try:
+        return is_public(ipaddress.ip_address(host))
+    except ValueError:
+        return False

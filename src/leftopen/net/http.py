@@ -1,0 +1,196 @@
+"""HTTP/1.1 over the dialer (RFC 9110, 9112), by h11: read methods only, every size bounded.
+
+Redirects are returned, never followed: whether a Location is in scope is the probe's question.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import h11
+
+from leftopen.model.errors import BudgetSpent, ProtocolError
+from leftopen.net.dialer import Connection, Dialer, Silent
+
+METHODS = (rb"(?:GET|HEAD|OPTIONS|PROPFIND) ",)
+MAX_HEAD = 65_536
+_TEXT = "latin-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer; header names in lower case. `complete` is False when the body was cut."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    complete: bool
+    tls: bool
+
+    @property
+    def media_type(self) -> str:
+        """Content-Type without parameters, lower case."""
+        return self.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+
+
+class HttpClient:
+    """Requests to one Target over one connection, reopened when the server closes it."""
+
+    def __init__(
+        self, dialer: Dialer, *, tls: bool, user_agent: str, keep: bool = False
+    ) -> None:
+        """The dialer's allow-list must hold `METHODS`.
+
+        With `keep` the connection outlives the `async with` block; `close` ends it.
+        """
+        self._dialer = dialer
+        self.tls = tls
+        self._keep = keep
+        self._user_agent = user_agent
+        self._connection: Connection | None = None
+        self._state: h11.Connection | None = None
+
+    async def __aenter__(self) -> HttpClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._keep:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection:
+            await self._connection.__aexit__()
+        self._connection = self._state = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limit: int = 262_144,
+    ) -> Response:
+        """One request; at most `limit` bytes of body are read, decoded ones included.
+
+        Raises:
+            ProtocolError: not HTTP/1.x, or a limit of the head is broken.
+            BudgetSpent, TimeoutError, OutOfScope: as in the dialer.
+        """
+        reused = self._connection is not None
+        try:
+            return await self._once(method, path, headers or {}, limit)
+        except (BudgetSpent, Silent):
+            await self.close()
+            raise
+        except ProtocolError:
+            await self.close()
+            if not reused:
+                raise
+        except BaseException:
+            await self.close()
+            raise
+        return await self._once(method, path, headers or {}, limit)  # an idle one was closed
+
+    async def _once(
+        self, method: str, path: str, headers: Mapping[str, str], limit: int
+    ) -> Response:
+        connection, state = await self._open()
+        try:
+            await connection.write(self._head(state, method, path, headers))
+            state.send(h11.EndOfMessage())  # a read method has no body
+            response = await self._response(connection, state)
+            body, complete = await self._body(connection, state, limit)
+        except h11.RemoteProtocolError as e:
+            raise ProtocolError(f"not HTTP: {e}") from None
+        answered = {k.decode(_TEXT).lower(): v.decode(_TEXT) for k, v in response.headers}
+        body, complete = _decoded(body, complete, answered.get("content-encoding", ""), limit)
+        await self._next(complete)
+        return Response(response.status_code, answered, body, complete, connection.tls)
+
+    async def _open(self) -> tuple[Connection, h11.Connection]:
+        if self._connection is None or self._state is None:
+            self._connection = await self._dialer.connect(tls=self.tls)
+            self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        return self._connection, self._state
+
+    def _head(
+        self, state: h11.Connection, method: str, path: str, headers: Mapping[str, str]
+    ) -> bytes:
+        endpoint = self._dialer.target.endpoint
+        host = _host(endpoint.name or endpoint.address)
+        default = 443 if self.tls else 80
+        fields = {
+            "Host": host if endpoint.port == default else f"{host}:{endpoint.port}",
+            "User-Agent": self._user_agent,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            **headers,
+        }
+        try:
+            request = h11.Request(method=method, target=path, headers=list(fields.items()))
+        except h11.LocalProtocolError as e:
+            raise ProtocolError(f"cannot be asked for over HTTP: {e}") from None
+        sent: bytes | None = state.send(request)
+        return sent or b""
+
+    async def _response(self, connection: Connection, state: h11.Connection) -> h11.Response:
+        for _ in range(64):  # more interim answers (1xx) than this is a trap
+            event = await _next_event(connection, state)
+            if isinstance(event, h11.Response):
+                return event
+            if isinstance(event, h11.ConnectionClosed):
+                raise ProtocolError("the peer closed the connection without an answer")
+        raise ProtocolError("endless interim answers")
+
+    async def _body(
+        self, connection: Connection, state: h11.Connection, limit: int
+    ) -> tuple[bytes, bool]:
+        body = bytearray()
+        while True:
+            event = await _next_event(connection, state)
+            if isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > limit:
+                    return bytes(body[:limit]), False
+            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+                return bytes(body), True
+
+    async def _next(self, complete: bool) -> None:
+        """Keep the connection for the next request where both sides are ready for it."""
+        state = self._state
+        if complete and state and state.our_state is h11.DONE and state.their_state is h11.DONE:
+            state.start_next_cycle()
+        else:
+            await self.close()
+
+
+def _host(name: str) -> str:
+    if ":" in name:
+        return f"[{name}]"
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ProtocolError("the name of the host cannot be written in a header") from None
+
+
+async def _next_event(connection: Connection, state: h11.Connection) -> h11.Event:
+    while (event := state.next_event()) is h11.NEED_DATA:
+        state.receive_data(await connection.read_some())
+    if event is h11.PAUSED:
+        raise ProtocolError("the peer switched protocols")
+    return event  # type: ignore[return-value]  # the two sentinels are handled above
+
+
+def _decoded(body: bytes, complete: bool, encoding: str, limit: int) -> tuple[bytes, bool]:
+    """Undo gzip or deflate that was sent although not asked for, within the same limit."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body, complete
+    inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, by the header
+    try:
+        out = inflater.decompress(body, limit)
+    except zlib.error as e:
+        raise ProtocolError(f"broken {encoding} body: {e}") from None
+    return out, complete and inflater.eof

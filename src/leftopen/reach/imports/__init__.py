@@ -1,0 +1,1 @@
+"""One file per outside sensor whose records join the history of observations."""

@@ -1,0 +1,1 @@
+"""One file per log format, found by its name (see `trace.registry`)."""

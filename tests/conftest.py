@@ -1,0 +1,32 @@
+"""Shared by all tests: one probe of one server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import pytest
+from probing import Probe
+
+from leftopen.reach.api import Protocol
+from leftopen.reach.registry import protocol as by_name
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def probe() -> Callable[..., Probe]:
+    """`probe("redis", host, port, **parts of Probe)`; a protocol may be given by its name."""
+
+    def make(protocol: str | Protocol, host: str, port: int, **parts: Any) -> Probe:
+        found = by_name(protocol) if isinstance(protocol, str) else protocol
+        return Probe(found, host, port, **parts)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[[Coroutine[Any, Any, T]], T]:
+    """Run a coroutine to its end in an event loop of its own."""
+    return asyncio.run

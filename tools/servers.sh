@@ -1,0 +1,45 @@
+#!/bin/sh
+# The real servers that the tests talk to: Debian packages when root and apt-get is there,
+# Azurite from npm into .servers/. What is missing afterwards, the tests skip with its reason
+# (and fail on it under CI=true). Nothing is started here and no service is enabled.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+missing=""
+need() { # binary package
+    PATH=$PATH:/usr/sbin:/usr/lib/postgresql/15/bin:/usr/lib/postgresql/17/bin
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need nginx nginx-light
+need redis-server redis-server
+need postgres postgresql
+[ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+need vsftpd vsftpd
+need rsync rsync
+need node nodejs
+need npm npm
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing the test servers:$missing" >&2
+        # policy-rc.d: packages are installed, but none of their services is started
+        policy=/usr/sbin/policy-rc.d
+        made=""
+        if [ ! -e $policy ]; then
+            printf '#!/bin/sh\nexit 101\n' >$policy
+            chmod +x $policy
+            made=yes
+        fi
+        apt-get update -qq
+        # shellcheck disable=SC2086
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+        [ -z "$made" ] || rm -f $policy
+    else
+        echo "not root: these test servers stay absent, their tests are skipped:$missing" >&2
+    fi
+fi
+if command -v npm >/dev/null && [ ! -e "$here/.servers/node_modules/.stamp" ]; then
+    mkdir -p "$here/.servers"
+    cp "$here/tests/node/package.json" "$here/tests/node/package-lock.json" "$here/.servers/"
+    (cd "$here/.servers" && npm ci --silent --no-audit --no-fund --ignore-scripts) &&
+        touch "$here/.servers/node_modules/.stamp" ||
+        echo "Azurite could not be installed from npm; its tests are skipped" >&2
+fi
