@@ -7,12 +7,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from probing import Probe
+from hypothesis import settings
 
 from leftopen.reach.api import Protocol
 from leftopen.reach.registry import protocol as by_name
+from probing import Probe
 
 T = TypeVar("T")
+
+# A loaded machine is no defect: what must be fast has a test that measures it.
+settings.register_profile("leftopen", deadline=None)
+settings.load_profile("leftopen")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from email.utils import formatdate
 from functools import cache
 from pathlib import Path
 from threading import Lock, Thread
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import pytest
 
@@ -62,7 +62,7 @@ def need(binary: str, *folders: str) -> str:
     return found
 
 
-def absent(reason: str) -> None:
+def absent(reason: str) -> NoReturn:
     """Skip this test for what the machine lacks; in CI nothing may be lacking."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
@@ -135,6 +135,15 @@ def _await_port(process: subprocess.Popen[bytes], host: str, port: int, log: Pat
     raise RuntimeError(f"{process.args!r} did not listen on {host}:{port}:\n{said}")
 
 
+def _await_ready(argv: Sequence[str]) -> None:
+    """Until this command succeeds: for a server that listens before it serves."""
+    deadline = time.monotonic() + START_SECONDS
+    while subprocess.run(argv, capture_output=True, timeout=10, check=False).returncode:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{argv!r} does not succeed")
+        time.sleep(0.01)
+
+
 def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
     """End the whole group; what is deaf to the polite signal is killed."""
     with suppress(ProcessLookupError):
@@ -160,7 +169,7 @@ def _check(argv: Sequence[str], folder: Path, *, text: str = "") -> str:
     )
     if done.returncode:
         raise RuntimeError(f"{argv!r} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return str(done.stdout)
 
 
 @contextmanager
@@ -169,9 +178,8 @@ def redis(*args: str, host: str = CLIENT) -> Iterator[Server]:
     binary = need("redis-server")
     port = free_port(host)
     with scratch() as folder:
-        given = () if "--bind" in args else ("--bind", host)
-        argv = [binary, "--port", str(port), *given, "--save", "", "--dir", str(folder), *args]
-        with running(argv, folder, port, host=host) as server:
+        argv = [binary, "--port", str(port), "--bind", host, "--save", "", "--dir", str(folder)]
+        with running([*argv, *args], folder, port, host=host) as server:
             yield server
 
 
@@ -210,6 +218,7 @@ def postgresql(
         }
         argv = [binary, "-D", str(data), *(f"--{k}={v}" for k, v in given.items())]
         with running(argv, folder, port, stop=signal.SIGINT) as server:
+            _await_ready([need("pg_isready", *_POSTGRESQL), "-h", str(folder), "-p", str(port)])
             if sql:
                 postgresql_sql(server, sql)
             yield server
@@ -305,8 +314,8 @@ def dovecot_preauth(mailboxes: Mapping[str, Sequence[bytes]]) -> Iterator[Server
     binary = need("imap", "/usr/lib/dovecot", "/usr/libexec/dovecot")
     with scratch() as folder:
         conf = _dovecot_folder(folder, mailboxes, open=False, more="", host=APART, port=1)
-        argv = [binary, "-c", str(conf), "-u", "guest"]
-        env = {"HOME": str(folder / "mail"), "USER": "guest", "PATH": "/usr/bin"}
+        argv = [binary, "-c", str(conf)]
+        env = {"HOME": str(folder / "mail"), "USER": _user()}
 
         def serve(connection: Conversation) -> None:
             process = subprocess.Popen(
@@ -349,8 +358,8 @@ def _dovecot_folder(
         mail=mail,
         host=host,
         port=port,
-        user="nobody" if _DROP else _name_of_user(),
-        group="nogroup" if _DROP else _name_of_group(),
+        user=_user(),
+        group=grp.getgrgid(65534 if _DROP else os.getgid()).gr_name,
         mechanisms="plain anonymous" if open else "plain",
         more=more,
     )
@@ -360,12 +369,8 @@ def _dovecot_folder(
     return conf
 
 
-def _name_of_user() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
-
-
-def _name_of_group() -> str:
-    return grp.getgrgid(os.getgid()).gr_name
+def _user() -> str:
+    return "nobody" if _DROP else pwd.getpwuid(os.getuid()).pw_name
 
 
 @contextmanager
@@ -393,6 +398,7 @@ def vsftpd(
             "nopriv_user": "nobody",
             "ftp_username": "nobody",
             "seccomp_sandbox": "NO",
+            "delay_failed_login": "0",
             "vsftpd_log_file": str(folder / "vsftpd.log"),
             **(settings or {}),
         }
@@ -445,7 +451,8 @@ def rsyncd(
         give(folder)
         (folder / "secrets").chmod(0o600)
         argv = [binary, "--daemon", "--no-detach", f"--config={conf}"]
-        with running(argv, folder, port) as server:
+        # it answers SIGTERM with a pause of 0.4 s, and has nothing to save
+        with running(argv, folder, port, stop=signal.SIGKILL) as server:
             yield server
 
 
@@ -541,7 +548,6 @@ def _azurite_script() -> Path:
         if script.exists():
             return script.resolve()
     absent("azurite is not installed: npm install azurite, then set LEFTOPEN_NODE_MODULES")
-    raise AssertionError
 
 
 def azurite_put(server: Server, path: str, content: bytes, headers: Mapping[str, str]) -> None:
@@ -608,7 +614,7 @@ class Fake:
 
 
 @contextmanager
-def fake(handle: Callable[[Conversation], None], host: str = CLIENT) -> Iterator[Fake]:
+def fake(handle: Callable[[Conversation], object], host: str = CLIENT) -> Iterator[Fake]:
     """Serve every connection with `handle` in a thread of its own."""
 
     class Handler(socketserver.BaseRequestHandler):
@@ -623,7 +629,7 @@ def fake(handle: Callable[[Conversation], None], host: str = CLIENT) -> Iterator
         allow_reuse_address = True
 
         def handle_error(self, request: object, client_address: object) -> None:
-            raise  # noqa: PLE0704  # called inside the except block of the base class
+            raise  # called inside the except block of the base class
 
     with Listener((host, 0), Handler) as listener:
         made = Fake(host, listener.server_address[1])

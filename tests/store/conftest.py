@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from leftopen.model.case import Investigation, RunInfo
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.store.runs import Run
 from leftopen.store.store import Store
@@ -19,12 +20,24 @@ def gap(place: str, count: int = 1) -> Gap:
     return Gap(stage=Stage.REACH, reason=Reason.TIMEOUT, place=place, count=count)
 
 
-@pytest.fixture()
+def report(run: RunInfo) -> Investigation:
+    return Investigation(
+        run=run,
+        as_of=START,
+        organisation="Example",
+        authority="",
+        vantage="outside",
+        scope_sha256="ab" * 32,
+        targets=4,
+    )
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "case.leftopen"
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     with Store.open(path) as opened:
         yield opened
@@ -33,7 +46,7 @@ def store(path: Path) -> Iterator[Store]:
 Begin = Callable[..., Run]
 
 
-@pytest.fixture()
+@pytest.fixture
 def begin(store: Store) -> Begin:
     def begin(scope: str = "ab" * 32, **how: bool | None) -> Run:
         return store.begin_run(scope, "outside", "Example", START, "0.1.0", **how)
@@ -41,7 +54,7 @@ def begin(store: Store) -> Begin:
     return begin
 
 
-@pytest.fixture()
+@pytest.fixture
 def edit(path: Path) -> Callable[[str], None]:
     """Changes the file behind the store's back."""
 

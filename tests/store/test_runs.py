@@ -104,7 +104,12 @@ def test_records_that_can_hold_values_are_refused(begin: Begin, record: Record) 
 def test_a_forbidden_record_cannot_hide_in_a_field(begin: Begin) -> None:
     hidden: Any = (ObjectRef(path="/secret.eml"),)
     cause = Cause(
-        rule="r", product="p", protocol="http", title="t", open="yes", factors=hidden  # type: ignore[arg-type]
+        rule="r",
+        product="p",
+        protocol="http",
+        title="t",
+        open="yes",
+        factors=hidden,  # type: ignore[arg-type]
     )
     with pytest.raises(StoreError, match="does not fit its own type"):
         begin().finish("cause", "a", [cause])
@@ -205,7 +210,9 @@ def test_the_chain_entry_can_be_recomputed_by_hand(begin: Begin) -> None:
     assert run.chain_head == hashlib.sha256(to_json(entry)).hexdigest()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     units=st.dictionaries(
         st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20),

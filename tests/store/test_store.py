@@ -14,24 +14,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from leftopen.model.case import EarlierCase, Investigation, RunInfo
+from leftopen.model.case import EarlierCase, RunInfo
 from leftopen.model.errors import StoreError
 from leftopen.store.schema import METADATA
 from leftopen.store.store import Store
 
-from .conftest import START, Begin, gap
-
-
-def report(run: RunInfo) -> Investigation:
-    return Investigation(
-        run=run,
-        as_of=START,
-        organisation="Example",
-        authority="",
-        vantage="outside",
-        scope_sha256="ab" * 32,
-        targets=4,
-    )
+from .conftest import START, Begin, gap, report
 
 
 def test_the_file_is_for_its_owner_only(path: Path, store: Store, begin: Begin) -> None:
@@ -78,9 +66,7 @@ def test_a_newer_schema_is_refused_in_one_line(path: Path, edit: Callable[[str],
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "content", [b"\x7fELF" * 100, b"SQLite format 3\0" + b"\xff" * 5000, b"x"]
-)
+@pytest.mark.parametrize("content", [b"\x7fELF" * 100, b"SQLite format 3\0" + b"\xff" * 5000, b"x"])
 def test_what_is_not_a_store_is_refused_in_one_line(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError) as refused:
@@ -160,14 +146,23 @@ def test_no_lock_file_stays_behind(path: Path, begin: Begin) -> None:
 
 
 HOLDER = """
+import os
 import sys
 from datetime import UTC, datetime
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.store.store import Store
 
 with Store.open(sys.argv[1]) as store:
-    run = store.begin_run("ab" * 32, "outside", "Example", datetime(2023, 2, 20, tzinfo=UTC), "0.1.0")
+    started = datetime(2023, 2, 20, tzinfo=UTC)
+    run = store.begin_run("ab" * 32, "outside", "Example", started, "0.1.0")
     at = len(run.done_units("reach"))
+    if sys.argv[2] == "fork":
+        if os.fork():
+            os._exit(0)
+        print("ready", flush=True)
+        sys.stdin.read()
+        print("the worker was alive", flush=True)
+        os._exit(0)
     print("ready", flush=True)
     if sys.argv[2] == "hold":
         sys.stdin.read()
@@ -209,23 +204,13 @@ def test_a_second_process_is_refused_and_a_dead_ones_lock_is_taken_over(path: Pa
         kill(holder)
 
 
-def test_a_forked_worker_does_not_keep_a_dead_runs_lock(path: Path, begin: Begin) -> None:
-    run = begin()
-    go, gone = os.pipe()
-    worker = os.fork()
-    if worker == 0:
-        os.close(gone)
-        os.read(go, 1)
-        os._exit(0)
-    try:
-        run._lock.forget()  # type: ignore[union-attr]  # what the death of this process would do
-        with Store.open(path) as other:
-            again = other.begin_run("ab" * 32, "outside", "Example", START, "0.1.0")
-            assert again.id == run.id
-    finally:
-        os.close(gone)
-        os.close(go)
-        os.waitpid(worker, 0)
+def test_a_forked_worker_does_not_keep_a_dead_runs_lock(path: Path) -> None:
+    with start(path, "fork") as orphaned:
+        orphaned.wait(timeout=20)
+        with Store.open(path) as store:
+            run = store.begin_run("ab" * 32, "outside", "Example", START, "0.1.0")
+            assert run.info().resumed == 1
+        assert orphaned.communicate(timeout=20)[0] == "the worker was alive\n"
 
 
 def test_killed_at_any_moment_no_unit_is_half_there(path: Path) -> None:

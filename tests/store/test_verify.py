@@ -6,13 +6,12 @@ import pytest
 
 from leftopen.store.store import Store
 
-from .conftest import START, Begin, gap
-from .test_store import report
+from .conftest import START, Begin, gap, report
 
 Edit = Callable[[str], None]
 
 
-@pytest.fixture()
+@pytest.fixture
 def filled(store: Store, begin: Begin) -> Store:
     run = begin()
     for unit in ("a", "b", "c"):
@@ -32,7 +31,8 @@ COPY_RECORD = """INSERT INTO record SELECT run_id, type, stage, unit, 9, json FR
 SWAP_RECORDS = """UPDATE record SET number = 100 WHERE unit = 'b' AND number = 0;
     UPDATE record SET number = 0 WHERE unit = 'b' AND number = 1;
     UPDATE record SET number = 1 WHERE unit = 'b' AND number = 100;"""
-SWAP_UNITS = """UPDATE unit SET seq = 100 WHERE name = 'a'; UPDATE unit SET seq = 1 WHERE name = 'b';
+SWAP_UNITS = """UPDATE unit SET seq = 100 WHERE name = 'a';
+    UPDATE unit SET seq = 1 WHERE name = 'b';
     UPDATE unit SET seq = 2 WHERE name = 'a';"""
 DROP_UNIT = "DELETE FROM unit WHERE name = '{0}'; DELETE FROM record WHERE unit = '{0}';"
 NEW_UNIT = """INSERT INTO unit SELECT run_id, stage, 'new', 5, 0, payload_sha256, digest, digest

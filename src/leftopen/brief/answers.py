@@ -12,11 +12,11 @@ from datetime import timedelta
 
 from leftopen.brief import plain
 from leftopen.model.case import Case
-from leftopen.model.cause import Agreement, CauseFinding, Factor, Truth
+from leftopen.model.cause import Agreement, CauseFinding, Factor, Origin, Truth
 from leftopen.model.exposure import Access, Exposure
 from leftopen.model.finding import Contents, Finding, People
 from leftopen.model.gap import Gap
-from leftopen.model.trace import Behaviour, TraceResult, VerdictWord, Visit
+from leftopen.model.trace import Behaviour, PartyKind, TraceResult, VerdictWord, Visit
 
 REPORTED = "reported"  # Case.state: an outside sensor says so, no probe of ours confirmed it
 _ITS = {"messages": "mail", "documents": "documents", "files": "files", "keys": "keys"}
@@ -39,6 +39,12 @@ class Answer:
 
 def _name(text: object) -> str:
     return plain.shown(text, _SHORT)
+
+
+def _place(origin: Origin) -> str:
+    """`file:line`; a path that is too long loses its beginning, never its line."""
+    text = str(origin)
+    return plain.shown(text if len(text) <= _SHORT else f"…{text[1 - _SHORT :]}")
 
 
 def outsiders(trace: TraceResult) -> tuple[Visit, ...]:
@@ -71,9 +77,17 @@ def gap_items(gaps: Iterable[Gap]) -> str:
     return f"{'' if all(counts) else 'at least '}{sum(counts):,}"
 
 
+def gap_phrase(gaps: Iterable[Gap]) -> str:
+    """The same inside a sentence: `1 item`, `at least 1,625 items`."""
+    number = gap_items(gaps)
+    if number == plain.NOT_KNOWN:
+        return "an unknown number of items"
+    return f"{number} {'item' if number.split()[-1] == '1' else 'items'}"
+
+
 def verdict(case: Case) -> str:
     """One paragraph that somebody can read who has never seen Leftopen."""
-    parts = [_opened(case), _inside(case.contents), _caused(case.causes), *_left(case.trace)]
+    parts = [_opened(case), _inside(case), _caused(case.causes), *_left(case.trace)]
     return " ".join(part for part in parts if part)
 
 
@@ -97,49 +111,72 @@ def _opened(case: Case) -> str:
     still = exposure.closed.before is None
     verb = ("shows" if still else "showed") if exposure.access is Access.LISTS else ""
     verb = verb or ("gives" if still else "gave")
-    return f"This server {verb} {thing} to anybody who asks, without a login: {_howlong(exposure)}."
+    asked = "asks" if still else "asked"
+    howlong = _howlong(exposure)
+    joint = "," if howlong.startswith("for ") else ";"
+    return f"This server {verb} {thing} to anybody who {asked}, without a login{joint} {howlong}."
 
 
 def _howlong(exposure: Exposure) -> str:
-    first, last = exposure.opened.before, exposure.closed.after
-    known = max(last.time - first.time, timedelta()) if first and last else None
-    since = f"first known open {plain.day(first.time)}" if first else "since when is not known"
-    if known == timedelta() and None in (exposure.opened.after, exposure.closed.before):
-        return f"seen open once, on {plain.day(last.time if last else None)}; more is not known"
-    if exposure.closed.before is None:
-        until = f"last seen open {plain.day(last.time)}" if last else "still open"
-        least = f"for at least {plain.span(known, 'down')} and not known to be closed"
-        return f"{least if known is not None else 'for how long is not known'} ({since}, {until})"
-    end = exposure.closed.before.time
-    dates = f"({since}, closed by {plain.day(end)})"
-    if known is None:
+    opened, closed = exposure.opened, exposure.closed
+    since = (
+        f"first known open {plain.day(opened.before.time)}"
+        if opened.before
+        else "since when is not known"
+    )
+    until = "still open when last looked at"
+    if closed.before:
+        until = f"closed by {plain.day(closed.before.time)}"
+    elif closed.after:
+        until = f"last seen open {plain.day(closed.after.time)}"
+    dates = f"({since}, {until})"
+    if not (opened.before and closed.after):
         return f"for how long is not known {dates}"
-    if exposure.opened.after is None:
-        return f"for at least {plain.span(known, 'down')}; the true start is not known {dates}"
-    return f"for {plain.between(known, max(end - exposure.opened.after.time, known))} {dates}"
+    known = max(closed.after.time - opened.before.time, timedelta())
+    if opened.after and closed.before:
+        most = max(closed.before.time - opened.after.time, known)
+        return f"for {plain.between(known, most)} {dates}"
+    if not known:
+        return f"it was seen open once, on {plain.day(closed.after.time)}, and more is not known"
+    least = f"for at least {plain.span(known, 'down')}"
+    if closed.before is None:
+        return f"{least} and not known to be closed {dates}"
+    return f"{least}; the true start is not known {dates}"
 
 
-def _inside(contents: Contents | None) -> str:
+def _unit(case: Case) -> str:
+    """What one object of the store is called, in the plural."""
+    held = case.exposure.size
+    return _name(held.unit) if held and held.unit else "objects"
+
+
+def _many(number: int, unit: str) -> str:
+    return plain.plural(number, unit.removesuffix("s"), unit)
+
+
+def _inside(case: Case) -> str:
+    contents = case.contents
     if contents is None:
         return "What is in there was not examined and is not known."
-    people = contents.people
-    worst = top_finding(contents)
-    found = f", and {_counted(worst)}" if worst else ""
     if not contents.objects_read:
         return "Nothing of the contents could be read; what is in there is not known."
-    return (
-        f"In the {_part(contents)} are data of {_people(people)}{found}."
-        if people.upper or found
-        else f"In the {_part(contents)} no personal data were found."
-    )
+    people, worst = contents.people, top_finding(contents)
+    read = _read(contents, _unit(case))
+    found = [f"They hold data of {_people(people)}"] if people.upper else []
+    if worst:
+        found.append(f"{worst.objects:,} of them hold “{_name(worst.title)}”")
+    if not found:
+        return f"{read}: no personal data were found in them."
+    return f"{read}. {', and '.join(found)}."
 
 
-def _part(contents: Contents) -> str:
+def _read(contents: Contents, unit: str) -> str:
     read, total = contents.objects_read, contents.objects_total
-    if total is not None and read >= total:
-        return f"{plain.plural(read, 'object')} it holds, all of them read,"
-    of = f" of {total:,}" if total is not None else ""
-    return f"{read:,}{of} objects that were read"
+    if total is None:
+        return f"{_many(read, unit)} were read, of how many is not known"
+    if read >= total:
+        return f"All {_many(read, unit)} were read"
+    return f"Of {_many(total, unit)}, {read:,} were read"
 
 
 def _people(people: People) -> str:
@@ -158,10 +195,6 @@ def top_finding(contents: Contents) -> Finding | None:
     )
 
 
-def _counted(finding: Finding) -> str:
-    return f"{plain.plural(finding.objects, 'object')} with: {_name(finding.title)}"
-
-
 def decisive(cause: CauseFinding) -> Factor | None:
     """The factor to name first: one that is open and stands in a file, before a default."""
     open_ones = [f for f in cause.cause.factors if f.holds is Truth.YES]
@@ -171,8 +204,10 @@ def decisive(cause: CauseFinding) -> Factor | None:
 
 
 def explaining(causes: Iterable[CauseFinding]) -> CauseFinding | None:
-    """The first cause that explains the exposure."""
-    return next((c for c in causes if c.agreement is Agreement.EXPLAINS), None)
+    """The cause that explains the exposure: the service's own setting before the network's."""
+    found = [c for c in causes if c.agreement is Agreement.EXPLAINS]
+    own = [c for c in found if (f := decisive(c)) and f.name in ("readable", "auth")]
+    return next(iter((*own, *found)), None)
 
 
 def _setting(factor: Factor) -> str:
@@ -186,7 +221,7 @@ def _caused(causes: tuple[CauseFinding, ...]) -> str:
     factor = decisive(found)
     if not factor:
         return f"It was opened by: {_name(found.cause.title)}."
-    return f"The setting “{_setting(factor)}” in {_name(factor.origin)} opened it."
+    return f"The setting “{_setting(factor)}” in {_place(factor.origin)} opened it."
 
 
 def _left(trace: TraceResult | None) -> tuple[str, ...]:
@@ -217,20 +252,18 @@ def _taken(trace: TraceResult) -> str:
     text = _amount_left(trace)
     top = next((v for v in outsiders(trace) if took(v)), None)
     if top and top.bytes_out.low:
-        kind = plain.PARTIES[top.party.kind].lower()
-        text += (
-            f" to outsiders, at least {plain.size(top.bytes_out.low)} of it to one client "
-            f"({_name(top.client)}, {kind})"
-        )
+        whom = f"{_name(top.client)} ({plain.PARTIES[top.party.kind].lower()})"
+        if top.party.kind is PartyKind.UNKNOWN:
+            whom = f"one unknown client, {_name(top.client)}"
+        text += f" to outsiders, at least {plain.size(top.bytes_out.low)} of it to {whom}"
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def _reach(case: Case) -> Answer:
     exposure = case.exposure
-    stranger = "Anybody who can reach it"
     what = {
-        Access.GIVES_DATA: ("Yes: it gives data", f"{stranger} can read data without a login."),
-        Access.LISTS: ("Yes: it lists names", f"{stranger} is told names without a login."),
+        Access.GIVES_DATA: ("Yes: it gives data", "Anybody can read data without a login."),
+        Access.LISTS: ("Yes: it lists names", "Anybody is told names without a login."),
     }.get(exposure.access, ("Not proved", "No data were obtained by a probe."))
     key, text = what
     known = exposure.access in (Access.GIVES_DATA, Access.LISTS)
@@ -239,8 +272,9 @@ def _reach(case: Case) -> Answer:
     elif case.state == "closed":
         text = text.replace("can read", "could read").replace("is told", "was told")
         key = key.replace("gives", "gave").replace("lists", "listed")
-    service = " ".join(filter(None, (_name(exposure.protocol), _name(exposure.product)))).strip()
-    text = f"{_name(exposure.endpoint)}, {service or 'service ' + plain.NOT_KNOWN}. {text}"
+    text = (
+        f"{_name(exposure.endpoint)}, {plain.service(exposure.protocol, exposure.product)}. {text}"
+    )
     return Answer("Reach", "Can a stranger get in?", key, f"{text} {_store(exposure)}", known)
 
 
@@ -266,12 +300,15 @@ def _contents(case: Case) -> Answer:
     if people.lower != people.upper:
         key += f" ({people.lower:,} to {people.upper:,})"
     worst = top_finding(contents)
-    text = f"{_counted(worst)}. " if worst else "No sensitive kind of data was found. "
-    total = f" of {contents.objects_total:,}" if contents.objects_total is not None else ""
-    text += f"Read: {contents.objects_read:,}{total} objects"
+    unit = _unit(case)
+    text = (
+        f"{_many(worst.objects, unit)} with “{_name(worst.title)}”. "
+        if worst
+        else "No sensitive kind of data was found. "
+    )
+    text += _read(contents, unit)
     if people.projected and not people.projected.exact:
-        low, high = people.projected.low, people.projected.high
-        text += f"; in the whole store about {low:,.0f} to {high:,.0f} people"
+        text += f"; in the whole store {plain.people(people.projected)}"
     return Answer("Contents", asks, key, f"{text}.")
 
 
@@ -287,7 +324,7 @@ def _cause(case: Case) -> Answer:
         return Answer("Cause", asks, "Not known", text, known=False)
     factor = decisive(found)
     key = _setting(factor) if factor else _name(found.cause.title)
-    place = f"{_name(factor.origin)}: " if factor else ""
+    place = f"{_place(factor.origin)}: " if factor else ""
     fix = f" Smallest fix: {_name(found.cause.fix.title)}." if found.cause.fix else ""
     return Answer("Cause", asks, key, f"{place}{_name(found.cause.title)}.{fix}")
 
@@ -317,8 +354,7 @@ def _trace(case: Case) -> Answer:
 def _unknown(case: Case) -> Answer:
     asks = "What can nobody know?"
     gaps = (
-        f"{plain.plural(len(case.gaps), 'gap')} recorded "
-        f"({gap_items(case.gaps)} items not examined)."
+        f"{plain.plural(len(case.gaps), 'gap')} recorded ({gap_phrase(case.gaps)} not examined)."
         if case.gaps
         else "No gap was recorded for this case."
     )
@@ -331,6 +367,12 @@ def _unknown(case: Case) -> Answer:
     if not silent:
         text = f"At least one log covers every hour of the window. {gaps}"
         return Answer("Limits", asks, "No hour without a log", text)
-    said = f" {_name(case.trace.verdict.unseen)}." if case.trace.verdict.unseen else ""
-    said = f"Nothing can be said about them.{said} {gaps}"
-    return Answer("Limits", asks, f"{plain.span(silent)} without any log", said, known=False)
+    said = sentence(case.trace.verdict.unseen or "nothing can be said about this time")
+    key = f"{plain.span(silent)} without any log"
+    return Answer("Limits", asks, key, f"{said} {gaps}", known=False)
+
+
+def sentence(text: str) -> str:
+    """Somebody's words as a sentence: a capital in front, a full stop behind."""
+    said = plain.shown(text, 1_000).strip().rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}." if said else ""

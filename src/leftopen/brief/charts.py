@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
@@ -17,8 +17,13 @@ from leftopen.brief import plain
 from leftopen.model.finding import People, Severity, Tier
 from leftopen.model.trace import Coverage
 
-_EM = 0.56  # mean width of a letter of a system font, of its size; a little wide on purpose
-_WIDE = 1.05
+# Widths in parts of the size: those of DejaVu Sans, the widest of the usual system fonts.
+_WIDTHS = {
+    **dict.fromkeys("WM@%mw…—", 1.0),
+    **dict.fromkeys(" .,:;'|!ijlIft()[]/-", 0.4),
+}
+_UPPER, _OTHER, _WIDE = 0.75, 0.63, 1.1
+LABEL = 520.0  # widest label, in units of the picture
 _SHAPES = {
     Severity.LOW: '<circle cx="8" cy="8" r="5.2" class="sev-line"/>',
     Severity.MEDIUM: '<path d="M8 2 14.5 13.5H1.5Z" class="sev-line"/>',
@@ -48,9 +53,14 @@ def joined(parts: Iterable[Markup]) -> Markup:
 
 
 def text_width(text: str, size: float) -> float:
-    """About how wide a text is in a system font, in the units of `size`."""
-    ems = sum(_WIDE if unicodedata.east_asian_width(c) in "WF" else _EM for c in text)
-    return ems * size
+    """About how wide a text is in a system font, rather too wide than too narrow."""
+    return sum(_WIDTHS.get(c) or _letter(c) for c in text) * size
+
+
+def _letter(c: str) -> float:
+    if unicodedata.east_asian_width(c) in "WF":
+        return _WIDE
+    return _UPPER if c.isupper() else _OTHER
 
 
 def fit(text: object, width: float, size: float) -> str:
@@ -92,11 +102,11 @@ def stack(
     """Place labels so that none overlaps: first come first served, what does not fit is left out.
 
     Labels are moved sideways to stay between `left` and `right`, and go to the next of `rows`
-    rows where the one before is taken.
+    rows where the one before is taken. A text wider than `LABEL` is cut.
     """
     taken: list[list[tuple[float, float]]] = [[] for _ in range(rows)]
     placed: list[Placed] = []
-    for label in labels:
+    for label in (replace(wanted, text=fit(wanted.text, LABEL, size)) for wanted in labels):
         width = text_width(label.text, size)
         start = max(left, min(label.x - width / 2, right - width))
         for row, used in enumerate(taken):

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from leftopen.brief import answers, charts, plain
 from leftopen.brief.api import OutputFormat
 from leftopen.brief.timeline import timeline_svg
 from leftopen.model.case import Case, Investigation
 from leftopen.model.gap import Gap, Stage
-from leftopen.model.trace import Verdict, Visit
+from leftopen.model.trace import Place, Verdict, Visit
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ TOP = {
 DETAIL_BUDGET = 1_400_000
 """Characters that details of cases may take; worst cases first, the rest stand in the index."""
 
-_DIFF_LINES = 200
+_TEXT, _DIFF = 4_000, 20_000
+"""Characters of a request, an answer or a command; and of a diff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,18 @@ def _gap_size(gaps: Sequence[Gap]) -> str:
     return f"{'' if all(sizes) else 'at least '}{plain.size(sum(sizes))}"
 
 
+def where(places: Sequence[Place]) -> list[str]:
+    """`file:line` for the first of each file, the further lines of it behind."""
+    by_file: dict[str, list[str]] = {}
+    for place in places[: TOP["places"]]:
+        by_file.setdefault(place.file, []).append(str(place.line))
+    return [f"{file}:{', '.join(dict.fromkeys(lines))}" for file, lines in by_file.items()]
+
+
 def diff_lines(diff: str) -> list[tuple[str, str]]:
     """(class, text) for each line of a unified diff; the signs stay, colour only adds."""
     found: list[tuple[str, str]] = []
-    for line in text_lines(diff):
+    for line in text_lines(diff, _DIFF):
         kind = "context"
         if line.startswith(("+++", "---")):
             kind = "file"
@@ -182,13 +191,17 @@ def diff_lines(diff: str) -> list[tuple[str, str]]:
     return found
 
 
-def text_lines(text: str) -> list[str]:
+def text_lines(text: str, limit: int = _TEXT) -> list[str]:
     """A text of several lines, ready to stand in a `pre`: tabs spread, line ends gone."""
-    lines = text.replace("\r\n", "\n").expandtabs(4).rstrip("\n").split("\n")
-    if len(lines) > _DIFF_LINES:
-        cut = len(lines) - _DIFF_LINES
-        lines = [*lines[:_DIFF_LINES], f"… {plain.plural(cut, 'line')} more in case.json"]
+    lines = text[:limit].replace("\r\n", "\n").expandtabs(4).rstrip("\n").split("\n")
+    if len(text) > limit:
+        lines.append(f"… {len(text) - limit:,} characters more in case.json")
     return lines
+
+
+def whole(text: str) -> Markup:
+    """A text of our own making, or one that is quoted in full: longer than a name may be."""
+    return escape(plain.shown(text, _TEXT))
 
 
 def _finalize(value: object) -> object:
@@ -211,6 +224,47 @@ def _css() -> str:
     return "".join(folder.joinpath(n).read_text("utf-8") for n in ("report.css", "timeline.css"))
 
 
+_FILTERS: dict[str, Callable[..., object]] = {
+    "amount": plain.amount,
+    "clock": plain.clock,
+    "count": plain.count,
+    "day": plain.day,
+    "diff_lines": diff_lines,
+    "estimate": plain.estimate,
+    "first_of": _first,
+    "minute": plain.minute,
+    "sentence": answers.sentence,
+    "silence": plain.silence,
+    "where": where,
+    "whole": whole,
+    "gap_groups": gap_groups,
+    "gap_phrase": answers.gap_phrase,
+    "more_of": _more,
+    "share": plain.share,
+    "size": plain.size,
+    "span": plain.span,
+    "text_lines": text_lines,
+}
+_WORDS: dict[str, object] = {
+    "access": plain.ACCESS,
+    "agreements": plain.AGREEMENTS,
+    "behaviours": plain.BEHAVIOURS,
+    "client_verdicts": plain.CLIENT_VERDICTS,
+    "confidences": plain.CONFIDENCES,
+    "coverage_svg": charts.coverage_svg,
+    "not_known": plain.NOT_KNOWN,
+    "parties": plain.PARTIES,
+    "people": plain.people,
+    "people_svg": charts.people_svg,
+    "plural": plain.plural,
+    "service": plain.service,
+    "severity_shape": charts.severity_shape,
+    "tiers": plain.TIERS,
+    "truths": plain.TRUTHS,
+    "verdicts": plain.VERDICTS,
+}
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -221,37 +275,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        amount=plain.amount,
-        clock=plain.clock,
-        count=plain.count,
-        day=plain.day,
-        diff_lines=diff_lines,
-        estimate=plain.estimate,
-        first_of=_first,
-        gap_groups=gap_groups,
-        gap_items=answers.gap_items,
-        more_of=_more,
-        share=plain.share,
-        size=plain.size,
-        span=plain.span,
-        text_lines=text_lines,
-    )
-    made.globals.update(
-        access=plain.ACCESS,
-        agreements=plain.AGREEMENTS,
-        behaviours=plain.BEHAVIOURS,
-        confidences=plain.CONFIDENCES,
-        coverage_svg=charts.coverage_svg,
-        not_known=plain.NOT_KNOWN,
-        parties=plain.PARTIES,
-        people_svg=charts.people_svg,
-        plural=plain.plural,
-        severity_shape=charts.severity_shape,
-        tiers=plain.TIERS,
-        truths=plain.TRUTHS,
-        verdicts=plain.VERDICTS,
-    )
+    made.filters.update(_FILTERS)
+    made.globals.update(_WORDS)
     return made
 
 

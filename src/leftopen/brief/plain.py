@@ -18,7 +18,7 @@ from leftopen.model.redact import escape_controls
 from leftopen.model.trace import Behaviour, Bytes, PartyKind, VerdictWord
 
 NOT_KNOWN = "not known"
-LONGEST = 600  # characters of one text of somebody else's that a page shows
+LONGEST = 400  # characters of one text of somebody else's that a page shows
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = (("PB", 10**15), ("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 _SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
@@ -99,6 +99,13 @@ VERDICTS = {
     VerdictWord.NO_EVIDENCE: "No evidence of access",
     VerdictWord.UNKNOWN: "Not known",
 }
+CLIENT_VERDICTS = {
+    VerdictWord.EXFILTRATED: "data left",
+    VerdictWord.ACCESSED: "had access to data",
+    VerdictWord.CONTACTED: "connected, no data seen leaving",
+    VerdictWord.NO_EVIDENCE: "no evidence of access",
+    VerdictWord.UNKNOWN: NOT_KNOWN,
+}
 TRUTHS = {Truth.YES: "open", Truth.NO: "holds a stranger off", Truth.UNKNOWN: NOT_KNOWN}
 AGREEMENTS = {
     Agreement.EXPLAINS: "The configuration explains what the probe saw.",
@@ -167,12 +174,17 @@ def amount(left: Bytes) -> str:
         return NOT_KNOWN if left.low == 0 else f"at least {size(left.low)}"
     if left.low == left.high:
         return size(left.low)
-    return f"{size(left.low)} to {size(left.high, up=True)}"
+    low, high = size(left.low), size(left.high, up=True)
+    number, _, unit = low.partition(" ")
+    return f"{number if high.endswith(f' {unit}') else low} to {high}"
 
 
 def utc(moment: datetime) -> datetime:
     """The same instant in UTC; a time without a zone is UTC by the model's rule."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:  # the first or last day of the calendar, in another zone
+        return moment.replace(tzinfo=UTC)
 
 
 def day(moment: datetime | None) -> str:
@@ -188,6 +200,11 @@ def clock(moment: datetime | None) -> str:
     if moment is None:
         return NOT_KNOWN
     return f"{day(moment)}, {utc(moment):%H:%M} UTC"
+
+
+def minute(moment: datetime) -> str:
+    """`8 Feb 2023 04:12`, where the zone stands beside it."""
+    return f"{day(moment)} {utc(moment):%H:%M}"
 
 
 def short(moment: datetime) -> str:
@@ -221,14 +238,46 @@ def between(low: timedelta, high: timedelta) -> str:
 
 def share(value: float) -> str:
     """`92.3%`, rounded down, so that 100% means all and nothing less."""
+    if not math.isfinite(value):
+        return NOT_KNOWN
     if value >= 1:
         return "100%"
     return f"{math.floor(max(value, 0.0) * 1000) / 10:.1f}%"
 
 
+def silence(seconds: float | None) -> str:
+    """The shortest silence that a log could show: `over 37 minutes`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOT_KNOWN
+    return f"over {span(timedelta(seconds=min(seconds, 10**10)), 'up')}"
+
+
+def service(protocol: str, product: str, version: str = "") -> str:
+    """`http, nginx 1.22.1`; a product of the protocol's own name is not said twice."""
+    named = shown(protocol, 60) or f"protocol {NOT_KNOWN}"
+    made = " ".join(filter(None, (shown(product, 60), shown(version, 40))))
+    if product.lower() == protocol.lower():
+        return " ".join(filter(None, (named, shown(version, 40))))
+    return f"{named}, {made}" if made else named
+
+
+def people(value: Estimate) -> str:
+    """`about 1,046 people (95%: 871 to 1,228)`, of the whole store."""
+    if not _finite(value):
+        return NOT_KNOWN
+    if value.exact:
+        return plural(round(value.value), "person", "people")
+    low, high = math.floor(value.low), math.ceil(value.high)
+    return f"about {value.value:,.0f} people (95%: {low:,} to {high:,})"
+
+
+def _finite(value: Estimate) -> bool:
+    return all(math.isfinite(x) for x in (value.value, value.low, value.high))
+
+
 def estimate(value: Estimate | None) -> str:
     """`about 205 of 2,000 (95%: 152 to 271)`; exact when all were read."""
-    if value is None:
+    if value is None or not _finite(value):
         return NOT_KNOWN
     if value.exact:
         return f"{value.value:,.0f} of {value.population:,} (all read)"

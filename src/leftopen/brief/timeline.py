@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
 from markupsafe import Markup
+from msgspec.structs import replace
 
 from leftopen.brief import plain
 from leftopen.brief.answers import by_bytes, took
@@ -30,11 +31,12 @@ from leftopen.brief.charts import (
     text_width,
 )
 from leftopen.model.case import Case
-from leftopen.model.time import Bound, Interval, subtract
+from leftopen.model.time import Bound, Interval, subtract, union
 from leftopen.model.trace import Party, Source, TraceResult, TrafficBin, Visit
 
 WIDTH = 1100
 LEFT, RIGHT = 204.0, 1084.0  # the plot; names of the lanes stand left of it
+NAME = LEFT - 8  # widest name of a lane
 SMALL, BODY = 11.0, 12.5  # text sizes, as in timeline.css
 TOP_SOURCES, TOP_VISITS, TOP_LABELS, TOP_SIGHTINGS, TOP_BANDS = 8, 40, 4, 40, 60
 BIGGEST = 19.0  # radius of the largest circle
@@ -139,7 +141,8 @@ class _Scale:
         margin = max((high - low) * 0.03, 1_800.0)
         before = margin if case.exposure.opened.after else margin * 3
         after = margin if case.exposure.closed.before else margin * 3
-        return cls(low - before, high + after)
+        first, last = _seconds(datetime.min), _seconds(datetime.max)
+        return cls(max(low - before, first), min(high + after, last))
 
     def x(self, moment: datetime) -> float:
         share = (_seconds(moment) - self.start) / (self.end - self.start)
@@ -175,7 +178,7 @@ def _tick(x: float, seconds: float, step: int) -> tuple[float, str, str]:
 
 
 def _months(scale: _Scale, step: int) -> Iterator[tuple[float, str, str]]:
-    first = _EPOCH + timedelta(seconds=max(scale.start, _seconds(datetime.min) + _DAY))
+    first = _EPOCH + timedelta(seconds=scale.start)
     number = math.ceil((first.year * 12 + first.month) / step) * step
     while number < 9_999 * 12:
         year, month = divmod(number, 12)
@@ -235,8 +238,8 @@ class _Picture:
     def name(self, title: object, note: object = "", y: float | None = None) -> Markup:
         """The name of a lane, left of the plot, with a second line."""
         at = self.y + 13 if y is None else y
-        first = put(0, at, fit(title, LEFT - 16, BODY), "tl-name")
-        return first + (put(0, at + 15, fit(note, LEFT - 16, SMALL), "tl-note") if note else "")
+        first = put(0, at, fit(title, NAME, BODY), "tl-name")
+        return first + (put(0, at + 15, fit(note, NAME, SMALL), "tl-note") if note else "")
 
     def labels(self, labels: Sequence[Label], rows: int, class_: str = "tl-label") -> list[Markup]:
         """Labels above a lane; moves `y` down by the rows that were used.
@@ -387,11 +390,12 @@ class _Picture:
             drawn.append(self.name("No log", "not handed over"))
             self.y += 34
             return drawn
-        for source in trace.sources[:TOP_SOURCES]:
-            drawn += self._source(source, trace)
-        return drawn + self._more(len(trace.sources) - TOP_SOURCES, "log")
+        logs = by_log(trace.sources)
+        for source, count in logs[:TOP_SOURCES]:
+            drawn += self._source(source, count, trace)
+        return drawn + self._more(len(logs) - TOP_SOURCES, "log")
 
-    def _source(self, source: Source, trace: TraceResult) -> list[Markup]:
+    def _source(self, source: Source, count: int, trace: TraceResult) -> list[Markup]:
         top = self.y
         holes = subtract(trace.window, source.covers)
         longest = sorted(holes, key=lambda h: (-h.duration, h.start))
@@ -400,7 +404,7 @@ class _Picture:
             words = f"empty for {plain.span(hole.duration)}"
             labels.append(Label(self._middle(hole), words))
         drawn = self.labels(labels, 1)
-        drawn.append(self.name(_base(source.path), _nature(source), top + 11))
+        drawn.append(self.name(_base(source.path), _nature(source, count), top + 11))
         self.y = max(self.y + 3, top + 5)
         for hole in holes[:TOP_BANDS]:
             x, width = self.scale.span(hole)
@@ -415,7 +419,7 @@ class _Picture:
     def parties(self) -> list[Markup]:
         """One lane a kind of visitor."""
         trace = self.case.trace
-        drawn = [self.rule("Who came in, and how much left")]
+        drawn = [self.rule("Who came in")]
         if trace is None or not trace.visits:
             note = "no log was handed over" if trace is None else "nobody in the logs"
             drawn.append(self.name(plain.NOT_KNOWN if trace is None else "No visit", note))
@@ -457,6 +461,11 @@ class _Picture:
         middle_y = self.y + tallest + 4
         drawn.append(tag("g", joined(circles), transform=f"translate(0 {middle_y:.1f})"))
         self.y = max(middle_y + tallest + 8, start + 38)
+        if len(visits) > TOP_VISITS:
+            drawn.append(
+                put(0, start + 41, f"the {TOP_VISITS} with most bytes are drawn", "tl-note")
+            )
+            self.y = max(self.y, start + 52)
         drawn.append(tag("path", d=f"M{LEFT} {self.y - 2:.1f}H{RIGHT}", class_="tl-grid"))
         self.y += 4
         return drawn
@@ -583,13 +592,30 @@ def _base(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
 
 
-def _nature(source: Source) -> str:
+def by_log(sources: Sequence[Source]) -> list[tuple[Source, int]]:
+    """Rotations of one log as one: what any of its files speaks for; how many files it has."""
+    logs: dict[tuple[str, str], list[Source]] = {}
+    for source in sources:
+        logs.setdefault((source.format, source.series or source.path), []).append(source)
+    return [(_joined_log(series, parts), len(parts)) for (_, series), parts in sorted(logs.items())]
+
+
+def _joined_log(series: str, parts: Sequence[Source]) -> Source:
+    covers = union(c for part in parts for c in part.covers)
+    path = series if len(parts) > 1 else parts[0].path
+    return replace(parts[0], path=path, covers=covers)
+
+
+def _nature(source: Source, count: int) -> str:
     parts = [plain.shown(source.format, 40)]
+    if count > 1:
+        parts.append(f"{count} files")
     if source.byte_meaning in ("", "none"):
         parts.append("no byte counts")
     elif source.names_objects:
         parts.append("names objects")
-    return ", ".join(parts)
+    both = ", ".join(parts)
+    return both if text_width(both, SMALL) <= NAME else parts[0]
 
 
 def _party_name(party: Party) -> str:

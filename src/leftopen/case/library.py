@@ -25,8 +25,8 @@ _COLUMNS = ("signal", "change", "10y horizon", "driving force")
 
 # All anchored and without nested repetition, so that no line costs more than its length.
 _LINK = re.compile(r"\[((?:[^\]\\]|\\.)*)\]\(([^()\s]{0,500})\)")
-_RULE_CELL = re.compile(r":?-+:?")
-_SAFE_LINK = re.compile(r"(?:https?://)?[A-Za-z0-9._~/?#@!$&'*+,;=%-][A-Za-z0-9._~:/?#@!$&'*+,;=%-]*")
+_RULE_ROW = re.compile(r"(?:\| *:?-+:? *)+\|?")
+_SAFE_LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+|[A-Za-z0-9._~/?#@!$&'*+,;=%-]+")
 _DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
@@ -34,7 +34,7 @@ _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 @cache
 def bundled() -> tuple[EarlierCase, ...]:
     """The earlier public cases that come with Leftopen: facts and a sentence of our own each."""
-    data = resources.files("leftopen.case.data").joinpath("earlier_cases.json").read_bytes()
+    data = resources.files("leftopen.case").joinpath("data", "earlier_cases.json").read_bytes()
     return from_json(data, tuple[EarlierCase, ...])
 
 
@@ -110,7 +110,8 @@ def _page(lines: list[str], name: str, number: int) -> EarlierCase:
     if not sections:
         wanted = ", ".join(s.capitalize() for s in _SECTIONS)
         raise UsageError(f"{name}:{number}: no section; expected at least one of {wanted}")
-    source = next((to for _, to in map(_link, head) if to), "") or link
+    outside = (to for _, to in map(_link, head) if to.startswith("http"))
+    source = next(outside, link)
     summary = _plain(" ".join(sections.get("summary", [])), _SUMMARY_CHARS)
     keywords = _bullets(sections.get("keywords", []))
     said = " ".join((title, summary, *keywords))
@@ -163,22 +164,22 @@ def _links(lines: list[str]) -> Iterator[str]:
     for line in lines[:_ITEMS]:
         if line.startswith(("* ", "- ")):
             text, link = _link(line[2:].strip())
-            if link or text:
-                yield link or text
+            if said := link or _plain(text or line[2:]):
+                yield said
 
 
 def _link(text: str) -> tuple[str, str]:
-    """Text and target of the link with which `text` begins; a target we would not show is ""."""
+    """Raw text and target of the link that `text` begins with; a target not to be shown is ""."""
     found = _LINK.match(text.strip("_* "))
     if not found:
         return "", ""
-    return _plain(found[1]), found[2] if _SAFE_LINK.fullmatch(found[2]) else ""
+    return found[1], found[2] if _SAFE_LINK.fullmatch(found[2]) else ""
 
 
 def _signals(lines: list[str]) -> Iterator[Signal]:
     """The rows of the table; columns by their names in its first row, else by place."""
-    rows = [_cells(line) for line in lines[: _ITEMS + 2] if line.startswith("|")]
-    rows = [row for row in rows if not all(_RULE_CELL.fullmatch(c) for c in row if c)]
+    table = [line for line in lines if line.startswith("|")][: _ITEMS + 2]
+    rows = [_cells(x) for n, x in enumerate(table) if n > 1 or not _RULE_ROW.fullmatch(x)]
     names = [cell.lower() for cell in rows[0]] if rows else []
     if any(column in names for column in _COLUMNS):
         rows = rows[1:]
@@ -202,7 +203,9 @@ def _cells(line: str) -> list[str]:
         else:
             cell += c
         escaped = c == "\\" and not escaped
-    return [_plain(c) for c in (*cells, cell) if c.strip() or c is not cell]
+    if cell.strip():
+        cells.append(cell)
+    return [_plain(c) for c in cells]
 
 
 def _plain(text: str, limit: int = _CELL_CHARS) -> str:

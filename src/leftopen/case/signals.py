@@ -149,7 +149,8 @@ def _encrypted(case: Case) -> str:
     number = sum(g.count for g in found)
     if not found:
         return ""
-    return f"{number:,} encrypted objects could not be read" if number else "Encrypted objects"
+    whose = f"{number:,} encrypted" if number else "Encrypted"
+    return f"{whose} objects could not be read"
 
 
 def _unknown_start(case: Case) -> str:

@@ -6,8 +6,10 @@ factor by factor, whether a stranger gets in. Rules never open a file: the reade
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from leftopen.model.cause import Factor, Origin, Truth, all_of
@@ -38,7 +40,7 @@ class Files(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Directive:
     """One setting with its arguments and its place; a block holds the settings inside it."""
 
@@ -52,6 +54,12 @@ class Directive:
     children: tuple[Directive, ...] = ()
     included: bool = False  # stands in a file that the main file includes
     unread: bool = False  # an include that could not be followed
+    _named: dict[str, list[Directive]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Lookups by name are what rules do; a block of 100,000 lines must not make them slow.
+        for child in self.children:
+            self._named.setdefault(child.name, []).append(child)
 
     @property
     def value(self) -> str:
@@ -60,10 +68,13 @@ class Directive:
 
     def last(self, *names: str) -> Directive | None:
         """The last direct child of one of these names: in most syntaxes it wins."""
-        return next((d for d in reversed(self.children) if d.name in names), None)
+        found = [self._named[name][-1] for name in names if name in self._named]
+        return found[0] if len(found) == 1 else max(found, key=self.children.index, default=None)
 
     def all(self, *names: str) -> tuple[Directive, ...]:
         """All direct children of these names, in order."""
+        if len(names) == 1:
+            return tuple(self._named.get(names[0], ()))
         return tuple(d for d in self.children if d.name in names)
 
 
@@ -140,7 +151,7 @@ class Rule:
 
     name: str
     title: str
-    judge: Callable[[Document, str], Iterator[Judgement]]
+    judge: Callable[[Document, str], Iterator[Judgement | Gap]]
     bad: Mapping[str, str]
     good: Mapping[str, str]
     references: tuple[str, ...] = ()
@@ -167,6 +178,11 @@ class RuleSet:
     fragment: Callable[[str, str], bool] = _never
     folder: bool = False
 
+    @property
+    def name(self) -> str:
+        """The name it goes by: the product's."""
+        return self.product
+
 
 @dataclass(frozen=True, slots=True)
 class CloudRule:
@@ -176,12 +192,32 @@ class CloudRule:
     """
 
     product: str
-    name: str
+    rule: str
     recognise: Callable[[str, str], int]
     judge: Callable[[SourceFile], Iterator[Judgement | Gap]]
     bad: str
     good: str
     references: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name it goes by: the product's."""
+        return self.product
+
+
+# A dotted address, with its prefix and port: what a report on networks is about, no number that
+# names a person.
+_ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?::\d{1,5})?(?![\d.])")
+
+
+def shown(text: str, limit: int = 200) -> str:
+    """Text of a configuration, made fit to show like `safe`, with its IPv4 addresses kept."""
+    parts, at = [], 0
+    for found in islice(_ADDRESS.finditer(text[: limit * 2]), 64):
+        parts += [safe(text[at : found.start()], limit), found.group()]
+        at = found.end()
+    made = "".join(parts) + safe(text[at:], limit)
+    return made if len(made) <= limit else made[: limit - 1] + "…"
 
 
 def origin(directive: Directive) -> Origin:
@@ -195,14 +231,27 @@ def default(detail: str) -> Origin:
     return Origin(kind="default", detail=detail)
 
 
+def absent(detail: str) -> Origin:
+    """Nothing is set that would restrict: no default that somebody could have known instead."""
+    return Origin(kind="absent", detail=detail)
+
+
 def factor(
-    name: str, holds: Truth, directive: str, value: str, where: Directive | str | Origin
+    name: str,
+    holds: Truth,
+    directive: str,
+    value: str,
+    where: Directive | str | Origin,
+    *,
+    ours: bool = False,
 ) -> Factor:
-    """A Factor with its text made fit to show; a plain string is the source of a default."""
+    """A Factor with its text made fit to show; a plain string is the source of a default.
+
+    `ours` says that Leftopen wrote the value itself (networks, port ranges): it is not masked.
+    """
     if isinstance(where, Directive):
         where = origin(where)
     elif isinstance(where, str):
         where = default(where)
-    return Factor(
-        name=name, holds=holds, directive=safe(directive, 80), value=safe(value), origin=where
-    )
+    text = value if ours else shown(value)
+    return Factor(name=name, holds=holds, directive=shown(directive, 80), value=text, origin=where)

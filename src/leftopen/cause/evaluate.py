@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from leftopen.cause.api import Edit, Files, Judgement, Remedy, SourceFile
+from leftopen.cause.api import Edit, Files, Judgement, Remedy, SourceFile, shown
 from leftopen.cause.files import MemoryFiles, gap
 from leftopen.cause.patch import apply, diff
 from leftopen.model.cause import Cause, Fix, Truth, all_of
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 
-MAX_CAUSES = 2_000  # of one configuration
 MAX_FIXES = 100  # changes worked out for one configuration: each one reads it again
+MAX_REREAD = 20_000_000  # characters read again for all changes of one configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Verdict:
     def key(self) -> tuple[str, str]:
         """What it is about: finds the same judgement after an edit."""
         return self.rule, self.judgement.subject
+
+    def numbered(self, number: int) -> Verdict:
+        """The same, told apart from others with the same subject."""
+        subject = f"{self.judgement.subject} #{number}"
+        return replace(self, judgement=replace(self.judgement, subject=subject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +58,17 @@ def causes(judge: Judge, files: Files, place: str) -> Iterator[Cause | Gap]:
     """Judge one configuration: its Gaps, then a Cause (with a Fix) for each verdict."""
     found = judge(files)
     yield from found.gaps
-    if len(found.verdicts) > MAX_CAUSES:
-        over = len(found.verdicts) - MAX_CAUSES
-        yield gap(Reason.TOO_LARGE, place, f"more than {MAX_CAUSES} places to judge", over)
-    fixes = 0
-    for verdict in found.verdicts[:MAX_CAUSES]:
+    size = sum(len(source.text) for source in found.files.values())
+    fixes, limit = 0, min(MAX_FIXES, 1 + MAX_REREAD // (size + 1))
+    for verdict in found.verdicts:
         fix = None
         if within_reach(verdict.judgement) is not Truth.NO:
             fixes += 1
-            fix = _fix(judge, files, found, verdict) if fixes <= MAX_FIXES else None
+            fix = _fix(judge, files, found, verdict) if fixes <= limit else None
         yield _cause(verdict, found, fix)
-    if fixes > MAX_FIXES:
-        detail = f"no change was worked out beyond the first {MAX_FIXES}"
-        yield gap(Reason.BUDGET, place, detail, fixes - MAX_FIXES)
+    if fixes > limit:
+        detail = f"no change was worked out beyond the first {limit}"
+        yield gap(Reason.BUDGET, place, detail, fixes - limit)
 
 
 def _cause(verdict: Verdict, found: Reading, fix: Fix | None) -> Cause:
@@ -76,10 +79,10 @@ def _cause(verdict: Verdict, found: Reading, fix: Fix | None) -> Cause:
         rule=verdict.rule,
         product=verdict.product,
         protocol=judgement.protocol or verdict.protocol,
-        title=safe(judgement.title),
+        title=shown(judgement.title),
         open=judgement.open,
         factors=judgement.factors,
-        addresses=tuple(safe(a, 60) for a in judgement.addresses[:64]),
+        addresses=tuple(shown(a, 60) for a in judgement.addresses[:64]),
         ports=judgement.ports,
         fix=fix,
         references=verdict.references,
@@ -91,9 +94,7 @@ def _fix(judge: Judge, files: Files, found: Reading, verdict: Verdict) -> Fix | 
     """The first remedy after which the same subject is closed."""
     for remedy in verdict.judgement.remedies:
         sources = {e.file: found.files[e.file] for e in remedy.edits if e.file in found.files}
-        edited = {
-            path: apply(source.text, _of(remedy, path)) for path, source in sources.items()
-        }
+        edited = {path: apply(source.text, _of(remedy, path)) for path, source in sources.items()}
         after = judge(MemoryFiles(edited, behind=files))
         if not _closed(after, verdict):
             continue

@@ -9,23 +9,41 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from leftopen.cause.api import Directive, Document, factor
-from leftopen.cause.networks import EVERYONE, NOBODY, AddressSet, listens, parse, strangers
+from leftopen.cause.api import Directive, Document, absent, factor
+from leftopen.cause.networks import ANY_V4, EVERYONE, NOBODY, AddressSet, listens, parse, strangers
 from leftopen.model.cause import Factor, Truth, any_of
 
 # Files that every distribution ships and that hold no access rules.
-_HARMLESS = ("mime.types", "fastcgi_params", "fastcgi.conf", "proxy_params", "scgi_params")
-_HARMLESS += ("uwsgi_params", "koi-utf", "koi-win", "win-utf")
+_HARMLESS = frozenset(
+    (
+        *("mime.types", "fastcgi_params", "fastcgi.conf", "proxy_params", "scgi_params"),
+        *("uwsgi_params", "koi-utf", "koi-win", "win-utf"),
+    )
+)
 # Modules that ask for a credential; "off" turns each of them off again.
-_AUTH = ("auth_request", "auth_jwt", "auth_digest", "auth_ldap", "auth_pam", "auth_gss", "auth_oidc")
+_AUTH = (
+    "auth_request",
+    "auth_jwt",
+    "auth_digest",
+    "auth_ldap",
+    "auth_pam",
+    "auth_gss",
+    "auth_oidc",
+)
 # Access checks in code: what they decide is not in the configuration.
-_CODE = re.compile(r"(?:access|rewrite|server_rewrite)_by_lua\w*|js_access|perl_handler|access_by_\w+")
+_CODE = re.compile(
+    r"(?:access|rewrite|server_rewrite)_by_lua\w*|js_access|perl_handler|access_by_\w+"
+)
 # Conditions that every client can meet, so that a refusal under them keeps nobody out.
-_ANYBODY = re.compile(r"\$(?:request_method|scheme|https|host|http_host|server_port|request_uri|uri)\b")
+_ANYBODY = re.compile(
+    r"\$(?:request_method|scheme|https|host|http_host|server_port|request_uri|uri)\b"
+)
 _REFUSALS = ("401", "403", "404", "410", "418", "444")
-_LISTEN = re.compile(r"(?:(\[[^\]]*\]|unix:.*|[^:]+?))?(?::?(\d{1,5}))?")
-NOT_IN_CONF = "nginx: not set anywhere above"
+_LISTEN = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?")
+MAX_RULES = 2_000  # allow and deny of one block; beyond it nothing is claimed
+NOT_SET = absent("no such directive here or in a block around it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,7 @@ class Place:
 
     chain: tuple[Directive, ...]
     server: Directive
+    unsure: Factor | None = None  # a check somewhere around it whose outcome is not in the files
 
     @property
     def block(self) -> Directive:
@@ -68,16 +87,21 @@ def places(document: Document, protocol: str = "http") -> Iterator[Place]:
     for chain in tops:
         for server in chain[0].all("server"):
             if not server.last("return"):
-                yield from _inner((*chain, server), server)
+                yield from _inner((*chain, server), server, _unsure(chain[0]) if outer else None)
 
 
-def _inner(chain: tuple[Directive, ...], server: Directive) -> Iterator[Place]:
+def _inner(
+    chain: tuple[Directive, ...], server: Directive, outer: Factor | None = None
+) -> Iterator[Place]:
     block = chain[-1]
-    covered = block is server and any(d.args in (("/",), ("^~", "/")) for d in server.all("location"))
+    unsure = outer or _unsure(block) or (_refusing(block) if block is server else None)
+    covered = block is server and any(
+        d.args in (("/",), ("^~", "/")) for d in server.all("location")
+    )
     if not covered and not block.last("return", "internal"):
-        yield Place(chain, server)
+        yield Place(chain, server, unsure or _refusing(block))
     for location in block.all("location"):
-        yield from _inner((*chain, location), server)
+        yield from _inner((*chain, location), server, unsure)
 
 
 def endpoints(server: Directive, standard: int = 80) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -86,14 +110,14 @@ def endpoints(server: Directive, standard: int = 80) -> tuple[tuple[str, ...], t
     for directive in server.all("listen"):
         text = directive.args[0] if directive.args else ""
         match = _LISTEN.fullmatch(text)
-        host, port = (match[1] or "", match[2]) if match else (text, None)
-        if host.isdigit() and port is None:
-            host, port = "", host
+        host, port = (match[1], match[2]) if match else (text, None)
+        if host.isdecimal() and port is None:
+            host, port = "", host[:5]
         host = host.strip("[]")
-        host = "0.0.0.0" if host in ("", "*") else host
+        host = ANY_V4 if host in ("", "*") else host
         found[host, min(int(port or standard), 65_535)] = None
     if not server.all("listen"):
-        found["0.0.0.0", standard] = None
+        found[ANY_V4, standard] = None
     return tuple(dict.fromkeys(a for a, _ in found)), tuple(dict.fromkeys(p for _, p in found))
 
 
@@ -102,9 +126,7 @@ def listen_factor(server: Directive) -> Factor:
     addresses, _ = endpoints(server)
     where = server.last("listen")
     value = ", ".join(d.value for d in server.all("listen")) or "*:80"
-    return factor(
-        "listen", listens(addresses), "listen", value, where or "nginx core module: *:80"
-    )
+    return factor("listen", listens(addresses), "listen", value, where or "nginx core module: *:80")
 
 
 def path_factor(place: Place) -> Factor:
@@ -113,14 +135,19 @@ def path_factor(place: Place) -> Factor:
     rules = place.group("allow", "deny")
     holds = strangers(admitted) if sure else Truth.UNKNOWN
     if not rules:
-        return factor("path", holds, "allow/deny", str(admitted), NOT_IN_CONF)
-    return factor("path", holds, rules[-1].name, str(admitted), rules[-1])
+        return factor("path", holds, "allow/deny", str(admitted), NOT_SET, ours=True)
+    return factor("path", holds, rules[-1].name, str(admitted), rules[-1], ours=True)
 
 
 def _admitted(place: Place) -> tuple[AddressSet, AddressSet, bool]:
     """Clients let in, clients let in by an explicit allow, and whether all rules were read."""
-    left, explicit, sure = EVERYONE, NOBODY, True
-    for rule in place.group("allow", "deny"):
+    return _walk(place.group("allow", "deny"))
+
+
+@lru_cache(maxsize=64)  # a list of a server is the list of all its locations
+def _walk(rules: tuple[Directive, ...]) -> tuple[AddressSet, AddressSet, bool]:
+    left, explicit, sure = EVERYONE, NOBODY, len(rules) <= MAX_RULES
+    for rule in rules[:MAX_RULES]:
         value = rule.value
         if value.startswith("unix:"):
             continue
@@ -154,8 +181,10 @@ def _auth(place: Place) -> Factor:
     for found in (_basic(place), _module(place), _certificate(place)):
         if found and found.holds is not Truth.YES:
             return found
-    return _unsure(place) or _basic(place) or factor(
-        "auth", Truth.YES, "auth_basic", "off (no authentication is set)", NOT_IN_CONF
+    return (
+        place.unsure
+        or _basic(place)
+        or factor("auth", Truth.YES, "auth_basic", "off (no authentication is set)", NOT_SET)
     )
 
 
@@ -191,18 +220,21 @@ def _certificate(place: Place) -> Factor | None:
     return factor("auth", holds, "ssl_verify_client", "on", found)
 
 
-def _unsure(place: Place) -> Factor | None:
-    """A check in code, under a condition, or in a file that was not handed over."""
-    for block in place.chain:
-        for item in block.children:
-            if _CODE.fullmatch(item.name):
-                return factor("auth", Truth.UNKNOWN, item.name, "decided by code", item)
-            if item.unread and os.path.basename(item.value) not in _HARMLESS:
-                return factor("auth", Truth.UNKNOWN, "include", f"{item.value}: not read", item)
-    for block in {place.server: None, place.block: None}:
-        for item in block.all("if"):
-            refusal = item.last("return")
-            if refusal and refusal.args[:1] and refusal.args[0] in _REFUSALS:
-                if not _ANYBODY.search(item.value):
-                    return factor("auth", Truth.UNKNOWN, "if", item.value, item)
+def _unsure(block: Directive) -> Factor | None:
+    """A check in code, or settings in a file that was not handed over."""
+    for item in block.children:
+        if _CODE.fullmatch(item.name):
+            return factor("auth", Truth.UNKNOWN, item.name, "decided by code", item)
+        if item.unread and os.path.basename(item.value) not in _HARMLESS:
+            return factor("auth", Truth.UNKNOWN, "include", f"{item.value}: not read", item)
+    return None
+
+
+def _refusing(block: Directive) -> Factor | None:
+    """A refusal under a condition that not every client can meet; locations inherit none."""
+    for item in block.all("if"):
+        refusal = item.last("return")
+        refused = refusal is not None and refusal.args[:1] and refusal.args[0] in _REFUSALS
+        if refused and not _ANYBODY.search(item.value):
+            return factor("auth", Truth.UNKNOWN, "if", item.value, item)
     return None

@@ -36,6 +36,15 @@ class AddressSet:
             made |= part
         return made
 
+    @classmethod
+    def union(cls, parts: Iterable[AddressSet]) -> AddressSet:
+        """The union of many sets at once."""
+        found = list(parts)
+        return cls(
+            _union(tuple(r for part in found for r in part.v4)),
+            _union(tuple(r for part in found for r in part.v6)),
+        )
+
     def __or__(self, other: AddressSet) -> AddressSet:
         if not other.v4 and not other.v6:
             return self
@@ -132,6 +141,7 @@ def parse(text: str) -> AddressSet | None:
     return AddressSet(v4=(ends,)) if version == 4 else AddressSet(v6=(ends,))
 
 
+ANY_V4 = "0.0.0.0"  # noqa: S104 - read from configurations, never bound
 NOBODY = AddressSet()
 EVERYONE = AddressSet.of("0.0.0.0/0", "::/0")
 LOOPBACK = AddressSet.of("127.0.0.0/8", "::1")

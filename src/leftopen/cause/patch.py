@@ -6,13 +6,13 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from leftopen.cause.api import Edit, SourceFile
-from leftopen.model.redact import escape_controls, mask_numbers
+from leftopen.cause.api import Edit, SourceFile, shown
+from leftopen.model.redact import safe
 
 # Lines that hold a secret are never shown, not even as the context of a diff.
 _SECRET = re.compile(
-    r"(?i)requirepass|masterauth|masteruser|secret|authorization|api[_-]?key|\btoken"
-    r"|passw(?:or)?d\b\s*[=: ]|\bpass\b\s*=|password=|^\W?\s*user\s.*\s[>#<]\S|://[^/\s:]+:[^@\s]+@"
+    r"(?i)requirepass|masterauth|masteruser|\bsecret\s*[=: ]|authorization|api[_-]?key|\btoken\b"
+    r"|(?<!no)passw(?:or)?d\b\s*[=: ]|\bpass\b\s*=|^\W?\s*user\s.*\s[>#<]\S|://[^/\s:]+:[^@\s]+@"
 )
 _NO_NEWLINE = "\\ No newline at end of file\n"
 
@@ -32,9 +32,8 @@ def diff(source: SourceFile, edits: Sequence[Edit]) -> str:
     """
     before, after = _lines(source.text), _lines(apply(source.text, edits))
     for context in (3, 0):
-        made = difflib.unified_diff(
-            before, after, f"a/{source.path}", f"b/{source.path}", n=context, lineterm="\n"
-        )
+        name = safe(source.path.lstrip("/"), 300)
+        made = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}", n=context)
         lines = list(made)
         if all(_showable(line) for line in lines):
             return "".join(_ended(line) for line in lines)
@@ -48,9 +47,27 @@ def _lines(text: str) -> list[str]:
 
 def _showable(line: str) -> bool:
     plain = line.rstrip("\r\n").replace("\t", " ")
-    clean = escape_controls(plain) == plain and mask_numbers(plain) == plain
-    return clean and not _SECRET.search(plain)
+    heading = plain.startswith(("--- a/", "+++ b/", "@@ "))
+    return heading or (shown(plain, len(plain) + 1) == plain and not _SECRET.search(plain))
 
 
 def _ended(line: str) -> str:
     return line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}"
+
+
+def line_of(source: SourceFile, start: int, end: int, text: str = "") -> Edit:
+    """Replace [start, end); where nothing else stands on its lines, the whole lines go."""
+    before = source.text.rfind("\n", 0, start) + 1
+    after = source.text.find("\n", end)
+    after = len(source.text) if after < 0 else after + 1
+    alone = not (source.text[before:start] + source.text[end:after]).strip()
+    if not text and alone:
+        return Edit(source.path, before, after, "")
+    return Edit(source.path, start, end, text)
+
+
+def append(source: SourceFile, text: str) -> Edit:
+    """Add lines at the end of a file."""
+    size = len(source.text)
+    ended = not source.text or source.text.endswith("\n")
+    return Edit(source.path, size, size, f"{'' if ended else chr(10)}{text}\n")

@@ -8,62 +8,61 @@ from functools import cache
 from types import ModuleType
 from typing import TypeVar
 
-from leftopen.cause import cloud, readers as readers_package, rules as rules_package
+from leftopen.cause import cloud as cloud_package
+from leftopen.cause import readers as readers_package
+from leftopen.cause import rules as rules_package
 from leftopen.cause.api import CloudRule, Reader, RuleSet
 
-T = TypeVar("T")
+P = TypeVar("P")
 
 
-def _scan(package: ModuleType, kind: type[T]) -> dict[str, tuple[T, str]]:
-    """Every module constant of type `kind`, by module name, with its title."""
-    found: dict[str, tuple[T, str]] = {}
+@cache
+def readers() -> tuple[Reader, ...]:
+    """All readers, by name."""
+    return tuple(plugin for plugin, _ in _constants(readers_package, Reader))
+
+
+@cache
+def rules() -> tuple[RuleSet, ...]:
+    """All rule sets, by product."""
+    return tuple(plugin for plugin, _ in _constants(rules_package, RuleSet))
+
+
+@cache
+def clouds() -> tuple[CloudRule, ...]:
+    """All cloud rules, by product."""
+    return tuple(plugin for plugin, _ in _constants(cloud_package, CloudRule))
+
+
+def reader(name: str) -> Reader:
+    """The reader of that syntax; raises KeyError."""
+    return {plugin.name: plugin for plugin in readers()}[name]
+
+
+def rule_set(product: str) -> RuleSet | None:
+    """The rules of that product, or None."""
+    return next((plugin for plugin in rules() if plugin.product == product), None)
+
+
+def cloud(product: str) -> CloudRule | None:
+    """The cloud rule of that product, or None."""
+    return next((plugin for plugin in clouds() if plugin.product == product), None)
+
+
+def title_of(plugin: Reader | RuleSet | CloudRule) -> str:
+    """First line of the docstring of the module that holds it; raises KeyError for a stranger."""
+    for package in (readers_package, rules_package, cloud_package):
+        for found, title in _constants(package, type(plugin)):
+            if found is plugin:
+                return title
+    raise KeyError(plugin.name)
+
+
+def _constants(package: ModuleType, kind: type[P]) -> list[tuple[P, str]]:
+    """Every module constant of type `kind`, by module name, with the module's title."""
+    found: list[tuple[P, str]] = []
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
-        title = (module.__doc__ or "").strip().split("\n")[0].rstrip(".")
-        for value in vars(module).values():
-            if isinstance(value, kind):
-                found[info.name] = (value, title)
+        title = "".join((module.__doc__ or "").strip().splitlines()[:1])
+        found.extend((v, title) for v in vars(module).values() if isinstance(v, kind))
     return found
-
-
-@cache
-def _readers() -> dict[str, tuple[Reader, str]]:
-    return _scan(readers_package, Reader)
-
-
-@cache
-def _rules() -> dict[str, tuple[RuleSet, str]]:
-    return _scan(rules_package, RuleSet)
-
-
-@cache
-def _clouds() -> dict[str, tuple[CloudRule, str]]:
-    return _scan(cloud, CloudRule)
-
-
-def readers() -> dict[str, Reader]:
-    """All readers by the name of their syntax."""
-    return {plugin.name: plugin for plugin, _ in _readers().values()}
-
-
-def rules() -> dict[str, RuleSet]:
-    """All rule sets by product."""
-    return {plugin.product: plugin for plugin, _ in _rules().values()}
-
-
-def clouds() -> dict[str, CloudRule]:
-    """All cloud rules by product."""
-    return {plugin.product: plugin for plugin, _ in _clouds().values()}
-
-
-def title_of(product: str) -> str:
-    """The human title of a product's plugin: the first line of its module's docstring.
-
-    Raises:
-        KeyError: no plugin is called so.
-    """
-    for found in (_rules(), _clouds()):
-        for plugin, title in found.values():
-            if plugin.product == product:
-                return title
-    raise KeyError(product)

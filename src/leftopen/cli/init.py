@@ -8,7 +8,7 @@ import click
 
 from leftopen.model.errors import UsageError
 
-TEMPLATE = '''\
+TEMPLATE = """\
 # Leftopen scope file. Leftopen touches what stands here and nothing else.
 # Check it:  leftopen run {name} --dry-run
 version = 1
@@ -64,7 +64,7 @@ time_zone = "UTC"                    # for formats without a zone
 
 [imports]                            # what outside sensors saw
 shodan = []
-'''
+"""
 
 
 @click.command("init", epilog="Example: leftopen init scope.toml")

@@ -76,7 +76,7 @@ def read_member(
                     return gap(
                         Reason.TOO_LARGE,
                         place,
-                        f"expands beyond {most} bytes (limit on size or ratio)",
+                        f"expands beyond {most // 1_000_000} MB (limit on size or ratio)",
                         size=info.file_size,
                     )
     except (NotImplementedError, RuntimeError) as error:
@@ -93,7 +93,7 @@ def members(blob: Blob, limits: Limits) -> Iterator[Blob | Gap]:
         yield archive
         return
     with archive:
-        files = [info for info in archive.infolist() if not info.is_dir()]
+        files = [info for info in archive.infolist() if not info.filename.endswith("/")]
         for info in files[: limits.members]:
             data = read_member(archive, info, blob, limits)
             if isinstance(data, Gap):

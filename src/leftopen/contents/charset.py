@@ -63,7 +63,7 @@ def _codec(declared: str) -> str:
     name = declared.strip().strip("\"'").lower()[:40]
     try:
         found = codecs.lookup(name).name
-        b"".decode(found)  # refuses codecs that are not text, such as base64
+        b"    ".decode(found, "replace")  # refuses codecs that are not text, such as base64
     except (LookupError, ValueError):
         return ""
     return "" if found.replace("-", "_") in _REFUSED else found

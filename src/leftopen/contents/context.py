@@ -66,7 +66,9 @@ def bounded(hit: Hit) -> bool:
     return not (_BOUND_LEFT.search(hit.before[-40:]) or _BOUND_RIGHT.match(hit.after))
 
 
-def label(hit: Hit, wanted: Phrases, *, reach: int = 6, veto: Phrases | None = None) -> Label | None:
+def label(
+    hit: Hit, wanted: Phrases, *, reach: int = 6, veto: Phrases | None = None
+) -> Label | None:
     """The nearest wanted phrase around a hit, or None.
 
     Args:
@@ -84,11 +86,10 @@ def label(hit: Hit, wanted: Phrases, *, reach: int = 6, veto: Phrases | None = N
 def _in_front(hit: Hit, wanted: Phrases, reach: int, veto: Phrases | None) -> Label | None:
     field = hit.text.kind in (TextKind.TABLE, TextKind.FORM)
     text = normal(front(hit), camel=field)
-    last = None
-    for last in wanted.pattern.finditer(text):
-        pass
-    if last is None:
+    every = list(wanted.pattern.finditer(text))
+    if not every:
         return None
+    last = every[-1]
     if veto and veto.pattern.search(text, last.end()):
         return None
     between = [w for w in text[last.end() :].split() if w not in _FILLER and not w.isdigit()]
@@ -127,8 +128,6 @@ def front(hit: Hit) -> str:
 
 def _line_above(hit: Hit) -> str:
     text = hit.text.text
-    end = text.rfind("\n", 0, hit.start)
-    if end < 0:
-        return ""
-    start = max(text.rfind("\n", 0, end), end - 80)
-    return text[start + 1 : end].strip()[-60:]
+    end = text.rfind("\n", max(0, hit.start - 90), hit.start)
+    above = text[max(0, end - 80) : end] if end > 0 else ""
+    return above.rpartition("\n")[2].strip()[-60:]

@@ -14,16 +14,17 @@ from functools import cache
 
 import hyperscan
 
-from leftopen.contents import people, registry
+from leftopen.contents import registry
 from leftopen.contents.api import Detector, Hit, Text
 from leftopen.contents.fields import view
 from leftopen.contents.found import Found, documents
+from leftopen.contents.mentions import mentions_of
 from leftopen.model.finding import Form, Marking, Match, Mention
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.redact import Keyring, redact
 
 MAX_MATCHES = 20_000  # records of one object
-MAX_CANDIDATES = 2_000_000  # raw hits in one text
+MAX_CANDIDATES = 500_000  # raw hits of one object: about ten seconds of rules at worst
 BEFORE, AFTER = 80, 40  # characters of context
 
 Span = tuple[int, int, int]  # start, end (bytes), pattern number
@@ -77,8 +78,13 @@ class Engine:
         """Judge all texts of one object (a message with its attachments, or one file)."""
         gaps: list[Gap] = []
         found: list[Found] = []
-        for text in texts:
-            found += _resolve(_rulings(view(text), gaps))
+        left = MAX_CANDIDATES
+        for number, text in enumerate(texts):
+            seen = view(text)
+            data = seen.text.encode("utf-8", "replace")
+            spans = _spans(seen, data, left, gaps)
+            left -= len(spans)
+            found += _resolve(_rulings(seen, data, spans, number, gaps))
         forms: list[Form] = []
         markings: list[Marking] = []
         for document in documents(texts):
@@ -90,7 +96,7 @@ class Engine:
             matches=tuple(self._match(item) for item in found[:MAX_MATCHES]),
             forms=tuple(forms),
             markings=tuple(markings),
-            mentions=people.mentions_of(texts, found[:MAX_MATCHES], forms, self._keyring),
+            mentions=mentions_of(texts, found[:MAX_MATCHES], forms, self._keyring),
             gaps=tuple(gaps),
         )
 
@@ -124,8 +130,8 @@ def _markings(document: Sequence[Text], gaps: list[Gap]) -> Iterator[Marking]:
             gaps.append(_crashed(document[0], rule.name, error))
 
 
-def _spans(text: Text, data: bytes, gaps: list[Gap]) -> list[Span]:
-    """Raw hits in order, without those that are a piece of a longer number."""
+def _spans(text: Text, data: bytes, left: int, gaps: list[Gap]) -> list[Span]:
+    """Raw hits in order, at most `left`, without those that are a piece of a longer number."""
     spans: list[Span] = []
     digits = b"0123456789"
 
@@ -133,9 +139,12 @@ def _spans(text: Text, data: bytes, gaps: list[Gap]) -> list[Span]:
         glued = (start and data[start - 1] in digits and data[start] in digits) or (
             end < len(data) and data[end] in digits and data[end - 1] in digits
         )
-        if not glued:
-            spans.append((start, end, number))
-        return len(spans) >= MAX_CANDIDATES
+        if glued:
+            return False
+        if len(spans) >= left:
+            return True
+        spans.append((start, end, number))
+        return False
 
     try:
         _compiled().database.scan(data, match_event_handler=on_match)
@@ -145,12 +154,13 @@ def _spans(text: Text, data: bytes, gaps: list[Gap]) -> list[Span]:
     return spans
 
 
-def _rulings(text: Text, gaps: list[Gap]) -> Iterator[Found]:
-    data = text.text.encode("utf-8", "replace")
+def _rulings(
+    text: Text, data: bytes, spans: Sequence[Span], source: int, gaps: list[Gap]
+) -> Iterator[Found]:
     owners = _compiled().owners
     plain = len(data) == len(text.text)
     at_byte = at_char = 0
-    for start, end, number in _spans(text, data, gaps):
+    for start, end, number in spans:
         if plain:
             at_char = start
         else:
@@ -164,7 +174,7 @@ def _rulings(text: Text, gaps: list[Gap]) -> Iterator[Found]:
             gaps.append(_crashed(text, owners[number].name, error))
             continue
         if ruling:
-            yield Found(owners[number], ruling, hit)
+            yield Found(owners[number], ruling, hit, source)
 
 
 def _hit(text: Text, start: int, size: int) -> Hit:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leftopen.contents.api import Detector, Hit, Ruling, Text, TextKind
-from leftopen.model.blob import Step
+from leftopen.contents.api import Detector, Hit, Ruling, Text
+from leftopen.model.blob import Provenance
 from leftopen.model.finding import Confidence
 
 # Steps below a document: its pages, sheets, rows and fields are parts of the same document.
 _BELOW = frozenset({"page", "sheet", "row", "table", "field", "fields", "form", "slide", "stream"})
-_BODY_CARRIERS = frozenset({"plain", "html", "rtf", "headers", "eml", "msg"})
 _RANK = {Confidence.CERTAIN: 0, Confidence.LIKELY: 1, Confidence.POSSIBLE: 2}
 
 
@@ -22,6 +21,7 @@ class Found:
     detector: Detector
     ruling: Ruling
     hit: Hit
+    source: int = 0  # number of its text in the object
 
     @property
     def end(self) -> int:
@@ -56,18 +56,15 @@ class Found:
 
 def documents(texts: Sequence[Text]) -> list[list[Text]]:
     """The texts of one object by document: a message with its headers, an attachment, a file."""
-    grouped: dict[tuple[Step, ...], list[Text]] = {}
+    grouped: dict[Provenance, list[Text]] = {}
     for text in texts:
-        grouped.setdefault(_document(text), []).append(text)
+        grouped.setdefault(document_of(text), []).append(text)
     return list(grouped.values())
 
 
-def _document(text: Text) -> tuple[Step, ...]:
+def document_of(text: Text) -> Provenance:
+    """The place of the document that a text is a part of."""
     steps = text.place.steps
     while steps and steps[-1].kind in _BELOW:
         steps = steps[:-1]
-    message_part = text.carrier in _BODY_CARRIERS and text.kind is TextKind.BODY
-    if message_part:
-        while len(steps) > 1 and steps[-1].kind == "part":
-            steps = steps[:-1]
-    return steps
+    return Provenance(steps=steps)

@@ -14,11 +14,12 @@ from leftopen.contents import rows
 # A tag: "<" and a letter, "/", "!" or "?". Without "<" inside and possessive, so linear.
 _TAG = re.compile(r"<([/!?]?[A-Za-z\[-][^<>]*+)>")
 _NAME = re.compile(r"/?[a-z0-9]+")
-_BLOCKS = frozenset(
+_BLOCK_NAMES = (
     "p div br tr li ul ol dl dt dd h1 h2 h3 h4 h5 h6 table hr pre option select blockquote title "
     "section article header footer form fieldset legend address center body head caption tbody "
-    "thead tfoot".split()
+    "thead tfoot"
 )
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _DROPPED = frozenset({"script", "style", "template"})
 _ATTRIBUTE = re.compile(r"\bvalue\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
 # Inside a cell a line break must not end the row; it becomes one once the table is known to be

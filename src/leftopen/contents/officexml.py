@@ -24,6 +24,10 @@ _MARKS = {"tab": "\t", "br": "\n", "cr": "\n", "line-break": "\n", "s": " ", "p"
 _CELLS = frozenset({"tc", "table-cell"})
 _ROWS = frozenset({"tr", "table-row"})
 _TABLES = frozenset({"tbl", "table"})
+# Everything else (runs, properties: most of a document) is passed over without a Python step.
+_NAMES = sorted(_HOLDERS | _CELLS | _ROWS | _TABLES | set(_MARKS))
+_WANTED = tuple("{*}" + name for name in _NAMES)
+_WANTED_OPEN_DOCUMENT = (*_WANTED, "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}*")
 
 
 def read(
@@ -98,7 +102,8 @@ def _part(
 def text_of(root: Any) -> tuple[str, list[str]]:
     """The words of a part, and its tables with the header before every value."""
     walk = _Walk()
-    for event, element in etree.iterwalk(root, events=("start", "end")):
+    tags = _WANTED_OPEN_DOCUMENT if "opendocument" in root.tag else _WANTED
+    for event, element in etree.iterwalk(root, events=("start", "end"), tag=tags):
         name = xmltree.local_name(element)
         if event == "start":
             walk.start(name, element)
@@ -128,8 +133,8 @@ class _Walk:
             self.open.append([])
         elif name in _ROWS and self.open:
             self.open[-1].append([])
-        if element.text and (name in _HOLDERS or _OPEN_DOCUMENT in element.tag):
-            self.buffers[-1].append(element.text)
+        if name in _HOLDERS or _OPEN_DOCUMENT in element.tag:
+            self.buffers[-1].append(element.text or "")
 
     def end(self, name: str, element: Any) -> None:
         """An element closes."""

@@ -38,7 +38,9 @@ _MAIL_FIELDS = {
     "sentdatetime": "Date",
     "receiveddatetime": "Date",
 }
-_RUNNING = frozenset("body content text textbody htmlbody html plain snippet bodypreview".split())
+_RUNNING = frozenset(
+    {"body", "content", "text", "textbody", "htmlbody", "html", "plain", "snippet", "bodypreview"}
+)
 _SENDERS = frozenset({"from", "fromaddress", "sender"})
 
 
@@ -75,6 +77,9 @@ class _Walk:
             if isinstance(value, dict):
                 if _is_mail(value):
                     yield from self.mail(value)
+                    continue
+                if number := _split_ssn(value):
+                    self.leaf(path, number, self.fields)
                     continue
                 stack.extend((_join(path, k), v) for k, v in reversed(value.items()))
             elif isinstance(value, list):
@@ -122,7 +127,7 @@ class _Walk:
         """One record of a list, on one line."""
         fields: list[tuple[str, str]] = []
         for name, value in _leaves(record):
-            self.leaf(_join(path, name) if not name else name, value, fields)
+            self.leaf(name or path, value, fields)
         line = "\t".join([f"{name}: {' '.join(value.split())}" for name, value in fields])
         self.rows.append(line)
 
@@ -179,6 +184,13 @@ def _plain_key(key: Any) -> str:
     return str(key)[:40].lower().replace("_", "").replace("-", "").lstrip("@")
 
 
+def _split_ssn(value: dict[str, Any]) -> str:
+    """The number that eApp stores in three strings, or ""."""
+    parts = [value.get(key) for key in ("first", "middle", "last")]
+    texts = [part for part in parts if isinstance(part, str) and part.isdigit()]
+    return "-".join(texts) if [len(text) for text in texts] == [3, 2, 4] else ""
+
+
 def _is_mail(value: dict[str, Any]) -> bool:
     if len(value) < 3 or "subject" not in {k[:40].lower() for k in value if isinstance(k, str)}:
         return False
@@ -201,6 +213,9 @@ def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
     while stack:
         path, item = stack.pop()
         if isinstance(item, dict):
+            if number := _split_ssn(item):
+                yield path, number
+                continue
             stack.extend((_join(path, k), v) for k, v in reversed(item.items()))
         elif isinstance(item, list):
             stack.extend((path, v) for v in reversed(item))

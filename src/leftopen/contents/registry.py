@@ -1,4 +1,4 @@
-"""Finds the plugins of contents by scanning their packages: a new file is enough, no list to edit."""
+"""Finds the plugins of contents by scanning their packages: a new file is enough."""
 
 from __future__ import annotations
 

@@ -12,15 +12,16 @@ from collections.abc import Sequence
 _HEADER_ROWS = 10  # rows at the top among which the header is looked for
 _LABEL_CHARS = 60
 _WORD = re.compile(r"[a-z]+|#")
-_KNOWN = frozenset(
+_KNOWN_WORDS = (
     "name first last middle surname given family fname lname ssn ssan social dob date birth born "
     "phone tel telephone mobile cell fax email mail address street city state zip postal country "
     "id edipi dodid rank grade unit uic account acct card iban routing aba number num no gender "
     "sex title department dept office employee patient mrn npi passport license licence dl "
     "clearance status type amount salary user username login password notes remarks role position "
     "relationship spouse sponsor blood religion diagnosis dx hire start end expiration # mos "
-    "payband branch component company position organization organisation subject from to".split()
+    "payband branch component company position organization organisation subject from to"
 )
+_KNOWN = frozenset(_KNOWN_WORDS.split())
 _SSN_LABEL = re.compile(r"\bss(?:n|an|#| ?no)\b|ss#|\bsoc(?:ial|\.)? ?sec", re.IGNORECASE)
 _LOST_ZERO = re.compile(r"\d{7,8}(?:\.0)?")
 

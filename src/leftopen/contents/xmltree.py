@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -58,22 +59,28 @@ def _entities(root: Any, place: Provenance) -> Iterator[Gap]:
 def local_name(element: Any) -> str:
     """The element's name without its namespace; "" for comments and references."""
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return _local(tag) if isinstance(tag, str) else ""
+
+
+@lru_cache(maxsize=1024)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def form_text(root: Any, place: Provenance, carrier: str, limits: Limits) -> Iterator[Text | Gap]:
     """All leaves of a tree as one FORM Text: `Applicant/SSN: 123-45-6789`.
 
-    `fields` holds every filled leaf under its full path, and every value that was split over
-    sibling elements once more under the path of their parent; the text holds the joined one only.
+    `fields` holds every filled leaf under its full path. In the text, a value that was split over
+    sibling elements stands once, joined, behind the name of their parent.
     """
     lines: list[str] = []
     fields: list[tuple[str, str]] = []
     count = 0
     for leaf in _leaves(root):
-        count += 1
+        count += leaf.own
         if leaf.value and len(fields) < limits.fields:
-            fields.append((leaf.path, leaf.value))
+            if leaf.own:
+                fields.append((leaf.path, leaf.value))
             if leaf.shown:
                 lines.append(_line(leaf))
     yield Text(
@@ -92,7 +99,8 @@ def form_text(root: Any, place: Provenance, carrier: str, limits: Limits) -> Ite
 class _Leaf(NamedTuple):
     path: str
     value: str
-    shown: bool = True
+    shown: bool = True  # False: a part of a joined value
+    own: bool = True  # False: joined from parts
 
 
 def _line(leaf: _Leaf) -> str:
@@ -121,7 +129,7 @@ def _leaves(root: Any) -> Iterator[_Leaf]:
             yield _Leaf(where, _words(element.text), shown=name not in hidden[-1])
         value, parts = _joined(element)
         if value:
-            yield _Leaf(where, value)
+            yield _Leaf(where, value, own=False)
         hidden.append(parts)
 
 

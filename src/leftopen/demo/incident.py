@@ -99,7 +99,7 @@ def _session(who: Visitor, start: datetime, seconds: float, paths: Sequence[str]
 
 def _monitoring() -> Iterator[Visit]:
     """Every five minutes, for the whole time: also what shows that a log was recording."""
-    moment = OPENED + timedelta(minutes=5)
+    moment = OPENED
     while moment < AS_OF:
         yield Visit(MONITORING.loopback, moment, 0.2, MONITORING.agent, ("/",), method="HEAD")
         moment += timedelta(minutes=5)

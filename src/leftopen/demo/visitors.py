@@ -41,7 +41,7 @@ class Made:
     port: int = 0
     sent: int = 0  # payload bytes, client to server
     received: int = 0  # payload bytes, server to client
-    bodies: dict[str, int] = field(default_factory=dict)  # path -> content bytes received
+    bodies: dict[str, int] = field(default_factory=dict)  # path -> body bytes received
 
     @property
     def end(self) -> datetime:
@@ -101,12 +101,15 @@ class _Stream:
             return 0
         if found:
             return self._body(int(found.group(1)), limit)
-        total = 0
-        while size := int(self._until(b"\r\n").split(b";")[0], 16):  # chunked
-            total += self._body(size, 0)
+        total = 5  # "0 CRLF CRLF"; a server's log counts the framing of chunks as body
+        while True:
+            line = self._until(b"\r\n")
+            size = int(line.split(b";")[0], 16)
+            if not size:
+                self._until(b"\r\n")
+                return total
+            total += len(line) + 4 + self._body(size, 0)
             self._until(b"\r\n")
-        self._until(b"\r\n")
-        return total
 
     def _body(self, size: int, limit: int) -> int:
         wanted = min(size, limit) if limit else size

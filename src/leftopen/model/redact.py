@@ -13,14 +13,19 @@ import re
 import unicodedata
 
 # Seven digits or more, single separators allowed: every number that names a person or a card.
-_LONG_NUMBER = re.compile(r"\d(?:[-. /_\u00a0\u2010-\u2015]?\d){6,}")
+# A slash separates only in a date; elsewhere it is a folder's. An IPv4 address stays.
+_LONG_NUMBER = re.compile(
+    r"(?P<ipv4>(?<![\d.-])(?:\d{1,3}\.){3}\d{1,3}(?![\d.-]))"
+    r"|\d(?:[-. _\u00a0\u2010-\u2015]?\d){6,}"
+    r"|(?<!\d)\d{1,4}/\d{1,2}/\d{1,4}(?!\d)"
+)
 _DIGIT = re.compile(r"\d")
 _MAILBOX = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]{0,63}@(?=[A-Za-z0-9-]+\.)")
 
 
 def mask_numbers(text: str) -> str:
     """Replace each digit of every run of seven or more digits (single separators count in)."""
-    return _LONG_NUMBER.sub(lambda m: _DIGIT.sub("#", m.group()), text)
+    return _LONG_NUMBER.sub(lambda m: m["ipv4"] or _DIGIT.sub("#", m.group()), text)
 
 
 def escape_controls(text: str) -> str:

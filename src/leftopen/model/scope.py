@@ -378,8 +378,9 @@ def _network(value: str, lines: _Lines, *, widest: bool = True) -> Network:
 
 
 def _exclusion(value: str, lines: _Lines) -> tuple[Network, int | None]:
-    match = re.fullmatch(r"\[?([0-9A-Fa-f:.]+(?:/\d+)?)\]?(?::(\d+))?", value)
-    if match and (value.count(":") <= 1 or value.startswith("[")):
+    four = r"([0-9.]+(?:/\d+)?)(?::(\d+))?"
+    six = r"\[([0-9A-Fa-f:.]+(?:/\d+)?)\](?::(\d+))?"
+    if match := re.fullmatch(four, value) or re.fullmatch(six, value):
         port = int(match.group(2)) if match.group(2) else None
         return _network(match.group(1), lines, widest=False), port
     return _network(value, lines, widest=False), None

@@ -71,6 +71,7 @@ class Source(Record, frozen=True, kw_only=True):
     """One log as it was read: its custody entry and what it can speak for."""
 
     path: str  # as given
+    series: str = ""  # the log of which this file is one rotation
     format: str
     kind: str  # app, session, flow, audit, metric, counter
     sha256: str  # of the raw bytes

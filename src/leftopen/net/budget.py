@@ -85,7 +85,7 @@ class Budget:
     def spent(self) -> bool:
         """Whether bytes, connections or time are used up."""
         over = time.monotonic() >= self.deadline
-        return over or self.bytes_left < 0 or self.connections_left < 0
+        return over or self.bytes_left <= 0 or self.connections_left < 0
 
     def extend(self, seconds: float) -> None:
         """Put the deadline off: our own rates made the probe wait, not the peer."""

@@ -156,9 +156,7 @@ class Connection:
         endpoint = self._dialer.target.endpoint
         name = endpoint.name or endpoint.address
         try:
-            await self._within(
-                lambda: self._writer.start_tls(_tls_context(), server_hostname=name)
-            )
+            await self._within(lambda: self._writer.start_tls(_tls_context(), server_hostname=name))
         except ssl.SSLError as e:
             raise ProtocolError(f"no TLS: {e.reason or e}") from None
         except (OSError, UnicodeError) as e:

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from leftopen.model.errors import OutOfScope
 from leftopen.model.redact import safe
@@ -69,15 +70,27 @@ class Guard:
             OutOfScope: none of the addresses may be contacted.
             OSError: the name does not resolve.
         """
-        if name not in self._pins:
-            answers = list(resolver(name))[:MAX_ANSWERS]
-            self._pins[name] = tuple(dict.fromkeys(plain(a) for a in answers))
-        found = self._pins[name]
+        found = self.look_up(name, resolver)
         allowed = tuple(a for a in found if self.scope.admits_named(name, a, port))
         if not allowed:
             leads = ", ".join(found[:4]) or "nothing"
             raise OutOfScope(f"{safe(name, 80)} leads to {leads}, out of scope for port {port}")
         return allowed
+
+    def look_up(self, name: str, resolver: Resolver = resolve) -> tuple[str, ...]:
+        """All addresses of `name` from its first look-up, whether they may be contacted or not.
+
+        Raises:
+            OSError: the name does not resolve.
+        """
+        if name not in self._pins:
+            answers = islice(resolver(name), MAX_ANSWERS)
+            self._pins[name] = tuple(dict.fromkeys(plain(a) for a in answers))
+        return self._pins[name]
+
+    def pinned(self, name: str) -> tuple[str, ...]:
+        """What `name` was pinned to; empty before its first look-up."""
+        return self._pins.get(name, ())
 
     def permits(self, address: str, port: int) -> bool:
         """Whether a packet may go to this address and port."""

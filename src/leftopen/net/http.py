@@ -38,9 +38,7 @@ class Response:
 class HttpClient:
     """Requests to one Target over one connection, reopened when the server closes it."""
 
-    def __init__(
-        self, dialer: Dialer, *, tls: bool, user_agent: str, keep: bool = False
-    ) -> None:
+    def __init__(self, dialer: Dialer, *, tls: bool, user_agent: str, keep: bool = False) -> None:
         """The dialer's allow-list must hold `METHODS`.
 
         With `keep` the connection outlives the `async with` block; `close` ends it.
@@ -105,7 +103,10 @@ class HttpClient:
             body, complete = await self._body(connection, state, limit)
         except h11.RemoteProtocolError as e:
             raise ProtocolError(f"not HTTP: {e}") from None
-        answered = {k.decode(_TEXT).lower(): v.decode(_TEXT) for k, v in response.headers}
+        answered: dict[str, str] = {}
+        for raw_key, raw_value in response.headers:  # repeated fields are one list (RFC 9110 5.2)
+            key, value = raw_key.decode(_TEXT).lower(), raw_value.decode(_TEXT)
+            answered[key] = f"{answered[key]}, {value}" if key in answered else value
         body, complete = _decoded(body, complete, answered.get("content-encoding", ""), limit)
         await self._next(complete)
         return Response(response.status_code, answered, body, complete, connection.tls)
@@ -131,7 +132,7 @@ class HttpClient:
         }
         try:
             request = h11.Request(method=method, target=path, headers=list(fields.items()))
-        except h11.LocalProtocolError as e:
+        except (h11.LocalProtocolError, UnicodeEncodeError) as e:
             raise ProtocolError(f"cannot be asked for over HTTP: {e}") from None
         sent: bytes | None = state.send(request)
         return sent or b""

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from leftopen.model.endpoint import Endpoint
-from leftopen.model.errors import ProtocolError
+from leftopen.model.errors import BudgetSpent, OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, Evidence, ObjectRef, Observation, Size
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.record import to_json
@@ -36,6 +35,7 @@ class ObjectRefused(ProtocolError):
 class Outcome:
     """What one look at one Target came to."""
 
+    target: Target
     observation: Observation
     evidence: tuple[Evidence, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -94,9 +94,7 @@ class Context:
     def gap(self, reason: Reason, place: str, detail: str, count: int = 1) -> Gap:
         """A Gap below this endpoint; `place` and `detail` may be hostile, they are masked."""
         where = f"{self.endpoint} > {safe(place, 120)}" if place else str(self.endpoint)
-        return Gap(
-            stage=Stage.REACH, reason=reason, place=where, detail=safe(detail), count=count
-        )
+        return Gap(stage=Stage.REACH, reason=reason, place=where, detail=safe(detail), count=count)
 
     def evidence(
         self, request: str, answer: bytes, reproduce: str = "", *, content: bool = False
@@ -107,8 +105,11 @@ class Context:
         its shape is shown.
         """
         endpoint = self.endpoint
-        text = answer[: 4 * ANSWER_SHOWN].decode("utf-8", "replace")
+        head = answer[: 4 * ANSWER_SHOWN]
+        text = head.decode("utf-8", "replace")
         shown = safe(redact(text) if content else text, ANSWER_SHOWN)
+        if content and (b"\0" in head or text.count("\ufffd") > len(text) // 10):
+            shown = "(not text)"
         digest = self.keyring.digest("answer", answer)
         uid = self.keyring.digest(
             "evidence", to_json([endpoint.key, request, shown, len(answer), digest])
@@ -125,12 +126,35 @@ class Context:
         )
 
 
+def reason_of(error: Exception) -> Reason:
+    """The Gap's word for what stopped a probe or a fetch."""
+    words: tuple[tuple[type[Exception], Reason], ...] = (
+        (BudgetSpent, Reason.BUDGET),
+        (ObjectRefused, Reason.REFUSED),
+        (ProtocolError, Reason.MISBEHAVED),
+        (OutOfScope, Reason.OUT_OF_SCOPE),
+        (TimeoutError, Reason.TIMEOUT),
+    )
+    return next((word for kind, word in words if isinstance(error, kind)), Reason.CRASHED)
+
+
 def endpoint_of(target: Target) -> Endpoint:
-    """The endpoint of an observation: a store URL's path becomes part of the name."""
+    """The endpoint of an observation: a store URL's path becomes part of the name.
+
+    The user wrote that path into the scope file himself, so it is not hostile and stays whole.
+    """
     endpoint = target.endpoint
-    path = urlsplit(target.url).path.rstrip("/") if target.url else ""
+    path = urlsplit(target.url).path.rstrip("/")
     host = endpoint.name or endpoint.address
-    return endpoint if not path else structs.replace(endpoint, name=host + safe(path, 200))
+    return structs.replace(endpoint, name=host + path) if path else endpoint
+
+
+def start_of(target: Target) -> str:
+    """The request path to begin with; a query of a store URL may be a credential, it is left out.
+
+    A folder ends with a slash where the scope file says so; otherwise the server redirects.
+    """
+    return urlsplit(target.url).path or "/"
 
 
 Prove = Callable[[Context], Awaitable[Proof | None]]
@@ -148,7 +172,9 @@ class Protocol:
     turns into UNDETERMINED with the reason.
 
     A service that says nothing unasked is tried with the protocols of its port, then with those
-    over HTTP, then with those that have neither `recognise` nor `recognise_http`. `list_objects` and `fetch` read what the proof opened,
+    over HTTP, then with those that have neither `recognise` nor `recognise_http`.
+
+    `list_objects` and `fetch` read what the proof opened,
     through the same kind of dialer, within the budget of the sample; names out of `list_objects`
     may be hostile.
     """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leftopen.model.errors import ProtocolError
+from leftopen.model.redact import safe
 from leftopen.net.dialer import Connection
 
 Token = bytes | None | list["Token"]
@@ -20,7 +21,7 @@ MAX_UNTAGGED: Final = 20_000  # per command
 MAX_DEPTH: Final = 8
 MAX_NAME: Final = 65_536  # a literal where a name is expected
 TRACE: Final = b"bGVmdG9wZW4="  # base64 of "leftopen": RFC 4505, trace information
-_LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}\Z")
+_LITERAL = re.compile(rb"~?\{(\d+)\+?\}\Z")
 _TOKEN = re.compile(rb'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))', re.DOTALL)
 _STATUS = (b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH")
 
@@ -32,6 +33,11 @@ class Answer:
     status: bytes  # OK, NO, BAD, BYE or PREAUTH
     text: bytes
     untagged: tuple[list[Token], ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The text, fit to show."""
+        return safe(self.text)
 
     def data(self, name: bytes) -> list[list[Token]]:
         """What came under one name: `LIST ...` or `3 FETCH ...`, without number and name."""
@@ -160,9 +166,10 @@ class Imap:
         parts = [await self.connection.read_line(MAX_LINE)]
         left = longest
         while found := _LITERAL.search(parts[-1]):
-            size = int(found.group(1))
-            if size > left:
-                raise ProtocolError(f"a literal of {size} bytes where {left} are the limit")
+            size = number(found.group(1))
+            if size is None or size > left:
+                said = found.group(1)[:20].decode()
+                raise ProtocolError(f"a literal of {said} bytes where {left} are the limit")
             left -= size + 1  # so that empty literals end as well
             parts[-1] = parts[-1][: found.start()]
             parts.append(await self.connection.read_exactly(size))

@@ -16,7 +16,7 @@ from leftopen.model.scope import Scope, Target, ipaddress_collapse
 from leftopen.net.budget import Meter
 from leftopen.net.sweep import ConnectSweep, Knock, State
 
-Progress = Callable[[int, int], None]  # done, of how many
+Progress = Callable[[int], object]  # so many more are done
 MAX_ENDPOINTS: Final = 1 << 28  # a bit for each is kept: 32 MB
 OPEN: Final = Access.UNDETERMINED  # the port answered; what is behind it is for a probe to say
 _STATES: Final = {
@@ -97,20 +97,17 @@ def sweep(
     """
     space = Space(scope, named)
     silent = bytearray((space.size + 7) // 8)
-    done = 0
     for second in (False, True):
-        chosen = (n for n in order(space.size, scope.file.sample.seed) if not second or _on(silent, n))
+        numbers = order(space.size, scope.file.sample.seed)
+        chosen = (n for n in numbers if not second or _on(silent, n))
         pass_ = ConnectSweep(meter, seconds=scope.file.rates.timeout_seconds)
         for knock, state in pass_.run(_knocks(scope, space, chosen)):
             if state is State.SILENT and not second:
                 silent[knock.number >> 3] |= 1 << (knock.number & 7)
                 continue
-            done += 1
             if progress:
-                progress(done, space.size)
+                progress(1)
             yield knock.target, _STATES[state]
-    if progress:
-        progress(space.size, space.size)  # with the excluded ones
 
 
 def _on(bits: bytearray, number: int) -> bool:

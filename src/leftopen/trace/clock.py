@@ -7,12 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leftopen.model.errors import UsageError
 
-MONTHS = {
-    name: number
-    for number, name in enumerate(
-        "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1
-    )
-}
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = {name: number for number, name in enumerate(_NAMES, start=1)}
 LAST = 2**31 - 1  # marks pack a time and a line into one integer
 
 
@@ -25,7 +21,9 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"time zone {name!r} is not known; use a name like Europe/Berlin") from None
+        raise UsageError(
+            f"time zone {name!r} is not known; use a name like Europe/Berlin"
+        ) from None
 
 
 class Clock:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from leftopen.cause.api import Directive, Document, Files, Reader
 from leftopen.cause.files import Reading
 from leftopen.cause.lines import Line, lines, unquote
-from leftopen.model.gap import Reason
+from leftopen.model.gap import Gap, Reason
 
 HOME = "/etc/dovecot"
 MAX_NESTING = 32
@@ -90,9 +90,17 @@ def _include(
     reading: Reading, text: str, path: str, line: Line, stack: tuple[str, ...]
 ) -> list[Directive]:
     verb, _, pattern = text[1:].partition(" ")
-    found = reading.find(pattern.strip(), path, "" if "/" != pattern.strip()[:1] else HOME)
+    pattern = pattern.strip()
+    home = HOME if pattern.startswith("/") else ""
+    if (
+        verb == "include_try"
+        and not home
+        and isinstance(reading.files.find(pattern, path, ""), Gap)
+    ):
+        return []  # it need not be there, and its folder was handed over
+    found = reading.find(pattern, path, home)
     made = [d for name in found or () for d in _parse(reading, name, (*stack, path))]
-    place = (verb, (pattern.strip(),), path, line.number, line.start, line.end)
+    place = (verb, (pattern,), path, line.number, line.start, line.end)
     return [*made, Directive(*place, included=bool(stack), unread=found is None)]
 
 

@@ -18,7 +18,8 @@ _TOKEN = re.compile(
     r"""[ \t\r\n]++ | \#[^\n]*+
     | (?P<quoted>"(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+')
     | (?P<mark>[;{}])
-    | (?P<word>(?:\$\{[^}\s]{0,256}\} | \\. | [^\s;{}\\])(?:\$\{[^}\s]{0,256}\} | \\. | [^\s;{}\\])*+)
+    | (?P<word>(?:\$\{[^}\s]{0,256}\} | \\. | [^\s;{}\\])
+               (?:\$\{[^}\s]{0,256}\} | \\. | [^\s;{}\\])*+)
     """,
     re.X | re.S,
 )
@@ -121,7 +122,13 @@ class _Parser:
         self.open[-1].children.append(made)
 
     def _made(
-        self, name: str, args: tuple[str, ...], line: int, start: int, end: int, unread: bool = False
+        self,
+        name: str,
+        args: tuple[str, ...],
+        line: int,
+        start: int,
+        end: int,
+        unread: bool = False,
     ) -> Directive:
         path, included = self.source.path, len(self.stack) > 1
         return Directive(name, args, path, line, start, end, included=included, unread=unread)

@@ -13,7 +13,9 @@ from leftopen.cause.lines import lines
 from leftopen.model.gap import Reason
 
 HOME = "/etc/redis"
-_WORD = re.compile(r"""\s*+(?:"((?:[^"\\]|\\.)*+)"(?=\s|$)|'((?:[^'\\]|\\.)*+)'(?=\s|$)|([^\s"']++))""")
+_WORD = re.compile(
+    r"""\s*+(?:"((?:[^"\\]|\\.)*+)"(?=\s|$)|'((?:[^'\\]|\\.)*+)'(?=\s|$)|([^\s"']++))"""
+)
 
 
 def _split(text: str) -> list[str] | None:

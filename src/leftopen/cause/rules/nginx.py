@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from leftopen.cause.api import Directive, Document, Edit, Judgement, Remedy, Rule, RuleSet, factor
+from leftopen.cause.api import (
+    Directive,
+    Document,
+    Edit,
+    Judgement,
+    Remedy,
+    Rule,
+    RuleSet,
+    SourceFile,
+    factor,
+)
 from leftopen.cause.locations import (
     Place,
     access_factors,
@@ -16,11 +26,16 @@ from leftopen.cause.locations import (
     listen_factor,
     places,
 )
+from leftopen.cause.patch import line_of
 from leftopen.model.cause import Factor, Truth
 
 # Directives that hand a request to something else than the file system.
-_HANDLERS = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
-_HANDLERS += ("stub_status", "return", "empty_gif", "echo", "perl")
+_HANDLERS = frozenset(
+    (
+        *("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"),
+        *("stub_status", "return", "empty_gif", "echo", "perl"),
+    )
+)
 # Ports whose servers answer HTTP with stored data and ask nobody unless told to
 # (research/servers.md, the truth table; IANA where registered).
 DATA_PORTS = {
@@ -50,11 +65,13 @@ _DATA_WORDS = re.compile(
     r"(?i)(?:^|[/_.-])(?:e?mails?|maildirs?|mbox|pst|backups?|dumps?|archives?|exports?|databases?|sql|"
     r"home|private|confidential|secrets?|records?|personnel|medical|hr|scans?|uploads?|logs?)(?:$|[/_.-])"
 )
-_BASIC = 'auth_basic "restricted";{0}auth_basic_user_file /etc/nginx/htpasswd;'
-_COMMAND = "htpasswd -c /etc/nginx/htpasswd USER && nginx -t && nginx -s reload"
+_USERS = "auth_basic_user_file /etc/nginx/htpasswd;"
+_RELOAD = "nginx -t && nginx -s reload"
+_COMMAND = f"htpasswd -c /etc/nginx/htpasswd USER && {_RELOAD}"
+_NOTE = "Until the user file exists nobody gets in."
 
 
-def _judgement(place: Place, title: str, readable: Factor) -> Judgement:
+def _judgement(document: Document, place: Place, title: str, readable: Factor) -> Judgement:
     addresses, ports = endpoints(place.server)
     return Judgement(
         subject=place.label,
@@ -62,33 +79,42 @@ def _judgement(place: Place, title: str, readable: Factor) -> Judgement:
         factors=(listen_factor(place.server), *access_factors(place), readable),
         addresses=addresses,
         ports=ports,
-        remedies=tuple(_remedies(place)),
+        remedies=tuple(_remedies(place, document)),
     )
 
 
-def _remedies(place: Place) -> Iterator[Remedy]:
-    own = place.block.last("auth_basic")
-    if own and own.value == "off" and own.file == place.block.file:
-        yield Remedy("Remove `auth_basic off`", (Edit(own.file, own.start, own.end, ""),), _COMMAND)
-    satisfy = place.near("satisfy")
+def _remedies(place: Place, document: Document) -> Iterator[Remedy]:
+    own, satisfy = place.block.last("auth_basic"), place.near("satisfy")
+    if own and own.value == "off":
+        edit = line_of(document.files[own.file], own.start, own.end)
+        yield Remedy("Remove `auth_basic off`", (edit,), _RELOAD)
+    both: tuple[Edit, ...] = ()
     if satisfy and satisfy.value == "any":
-        edit = Edit(satisfy.file, satisfy.start, satisfy.end, "satisfy all;")
-        yield Remedy("Ask for address and credential", (edit,), _COMMAND)
+        both = (Edit(satisfy.file, satisfy.start, satisfy.end, "satisfy all;"),)
+        yield Remedy("Ask for address and credential", both, _RELOAD)
     realm = place.near("auth_basic")
     if realm and realm.value != "off" and not place.near("auth_basic_user_file"):
-        line = " auth_basic_user_file /etc/nginx/htpasswd;"
-        yield Remedy("Name the user file", (Edit(realm.file, realm.end, realm.end, line),), _COMMAND)
-    note = "Until the user file exists nginx answers 403 to everybody."
-    first = min((d.start for d in place.block.children if d.file == place.block.file), default=0)
-    inline = first <= place.block.inside or place.block.line == _line_of(place)
-    indent = " " if inline else "\n" + " " * (4 * len(place.chain))
-    edits = [Edit(place.block.file, place.block.inside, place.block.inside, indent + _BASIC.format(indent))]
-    edits += [Edit(own.file, own.start, own.end, "")] if own else []
-    yield Remedy("Ask for a password", tuple(edits), _COMMAND, note)
+        edit = Edit(realm.file, realm.end, realm.end, f" {_USERS}")
+        yield Remedy("Name the user file", (edit,), _COMMAND, _NOTE)
+    edits = (*both, *_ask(place, document.files[place.block.file]))
+    yield Remedy("Ask for a password", edits, _COMMAND, _NOTE)
 
 
-def _line_of(place: Place) -> int:
-    return min((d.line for d in place.block.children if d.file == place.block.file), default=0)
+def _ask(place: Place, source: SourceFile) -> Iterator[Edit]:
+    """Put authentication at the head of a block; what it said itself goes."""
+    block = place.block
+    inside = [d for d in block.children if d.file == block.file]
+    for old in inside:
+        if old.name in ("auth_basic", "auth_basic_user_file"):
+            yield line_of(source, old.start, old.end)
+    first = min((d.start for d in inside), default=block.inside)
+    gap = source.text[block.inside : first]
+    # The block's own indentation, or one blank where all stands on one line.
+    indent = gap[gap.rfind("\n") :] if "\n" in gap else " "
+    if "\n" in gap and gap[gap.rfind("\n") :].strip():
+        indent = "\n" + " " * 4 * len(place.chain)
+    text = f'{indent}auth_basic "restricted";{indent}{_USERS}'
+    yield Edit(block.file, block.inside, block.inside, text)
 
 
 def _root(place: Place) -> tuple[str, Directive | None]:
@@ -104,7 +130,7 @@ def listing(document: Document, version: str) -> Iterator[Judgement]:
             continue
         path, _ = _root(place)
         readable = factor("readable", Truth.YES, "autoindex", f"on, of {path}", autoindex)
-        yield _judgement(place, "nginx lists and serves a folder", readable)
+        yield _judgement(document, place, "nginx lists and serves a folder", readable)
 
 
 def files(document: Document, version: str) -> Iterator[Judgement]:
@@ -117,9 +143,13 @@ def files(document: Document, version: str) -> Iterator[Judgement]:
         if where is None:
             continue
         holds = Truth.YES if _DATA_WORDS.search(path) else Truth.UNKNOWN
-        value = path if holds is Truth.YES else f"{path} (whether it is meant to be public is not known)"
+        value = (
+            path
+            if holds is Truth.YES
+            else f"{path} (whether it is meant to be public is not known)"
+        )
         readable = factor("readable", holds, where.name, value, where)
-        yield _judgement(place, "nginx serves files of a folder", readable)
+        yield _judgement(document, place, "nginx serves files of a folder", readable)
 
 
 def proxies(document: Document, version: str) -> Iterator[Judgement]:
@@ -128,11 +158,18 @@ def proxies(document: Document, version: str) -> Iterator[Judgement]:
         target = place.block.last("proxy_pass", "grpc_pass")
         if target is None:
             continue
-        yield _judgement(place, "nginx passes requests to a back end", _backend(document, place, target))
+        yield _judgement(
+            document,
+            place,
+            "nginx passes requests to a back end",
+            _backend(document, place, target),
+        )
 
 
 def _backend(document: Document, place: Place, target: Directive) -> Factor:
-    login = next((d for d in place.group("proxy_set_header") if d.args[:1] == ("Authorization",)), None)
+    login = next(
+        (d for d in place.group("proxy_set_header") if d.args[:1] == ("Authorization",)), None
+    )
     if login and len(login.args) > 1 and login.args[1] and not login.args[1].startswith("$http_"):
         return factor("readable", Truth.YES, "proxy_set_header", "logs in for every visitor", login)
     match = re.match(r"\w+://([^/:\s]+|\[[^\]]*\])(?::(\d{1,5}))?", target.value)
@@ -159,7 +196,9 @@ def recognise(path: str, head: str) -> int:
     if "server" not in head and "http" not in head:
         return 0
     blocks = re.search(r"(?m)^[ \t]*(?:http|server|stream|events)\s*\{", head)
-    settings = re.search(r"(?m)^[ \t]*(?:listen|server_name|location|worker_processes|include)\s[^\n]*[;{]", head)
+    settings = re.search(
+        r"(?m)^[ \t]*(?:listen|server_name|location|worker_processes|include)\s[^\n]*[;{]", head
+    )
     return 90 if blocks and settings else 60 if blocks and "nginx" in path else 0
 
 
@@ -168,10 +207,11 @@ def _fragment(path: str, head: str) -> bool:
 
 
 def _site(inside: str) -> dict[str, str]:
-    return {"nginx.conf": f"events {{}}\nhttp {{\n    server {{\n        listen 80;\n{inside}\n    }}\n}}\n"}
+    server = f"    server {{\n        listen 80;\n{inside}\n    }}\n"
+    return {"nginx.conf": f"events {{}}\nhttp {{\n{server}}}\n"}
 
 
-_PASSWORD = '        auth_basic "staff";\n        auth_basic_user_file /etc/nginx/htpasswd;\n'
+_ASKS = '        auth_basic "staff";\n        auth_basic_user_file /etc/nginx/htpasswd;\n'
 
 RULES = RuleSet(
     product="nginx",
@@ -185,15 +225,21 @@ RULES = RuleSet(
             title="A folder is listed and served without authentication",
             judge=listing,
             bad=_site("        root /srv/mail;\n        autoindex on;"),
-            good=_site(_PASSWORD + "        root /srv/mail;\n        autoindex on;"),
-            references=("CIS NGINX 2.1.4", "CIS NGINX 5.1.1", "nginx.org ngx_http_autoindex_module"),
+            good=_site(_ASKS + "        root /srv/mail;\n        autoindex on;"),
+            references=(
+                "CIS NGINX 2.1.4",
+                "CIS NGINX 5.1.1",
+                "nginx.org ngx_http_autoindex_module",
+            ),
         ),
         Rule(
             name="files",
             title="A folder that holds data is served without authentication",
             judge=files,
             bad=_site("        location /backup/ { alias /srv/backup/; }"),
-            good=_site("        location /backup/ { alias /srv/backup/; allow 10.0.0.0/8; deny all; }"),
+            good=_site(
+                "        location /backup/ { alias /srv/backup/; allow 10.0.0.0/8; deny all; }"
+            ),
             references=("CIS NGINX 5.1.1", "nginx.org ngx_http_access_module"),
         ),
         Rule(
@@ -201,7 +247,7 @@ RULES = RuleSet(
             title="A data store is reachable through a proxy without authentication",
             judge=proxies,
             bad=_site("        location / { proxy_pass http://127.0.0.1:9200; }"),
-            good=_site(_PASSWORD + "        location / { proxy_pass http://127.0.0.1:9200; }"),
+            good=_site(_ASKS + "        location / { proxy_pass http://127.0.0.1:9200; }"),
             references=("nginx.org ngx_http_proxy_module", "nginx.org ngx_http_auth_basic_module"),
         ),
     ),

@@ -6,6 +6,7 @@ import re
 
 from leftopen.contents.api import Detector, Hit, Ruling
 from leftopen.contents.context import Label, bounded, label, phrases
+from leftopen.contents.telephone import DSN_AREAS, geographic
 from leftopen.model.finding import Confidence, Severity, Tier
 
 _DSN = phrases("dsn")
@@ -14,13 +15,6 @@ _PHONE = phrases(
     *("commercial", "phone number", "telephone number", "tel no", "voice", "pager", "homephone"),
 )
 _OTHERS = phrases("edipi", "dod id", "dodid", "ssn", "order", "invoice", "ticket", "npi", "isbn")
-_DSN_AREAS = frozenset({"312", "314", "315", "317", "318", "319"})
-
-
-def geographic(digits: str) -> bool:
-    """North American Numbering Plan: area and exchange start with 2-9 and are not N11."""
-    area, exchange = digits[:3], digits[3:6]
-    return area[0] > "1" and exchange[0] > "1" and area[1:] != "11" and exchange[1:] != "11"
 
 
 def _rule(hit: Hit) -> Ruling | None:
@@ -28,13 +22,14 @@ def _rule(hit: Hit) -> Ruling | None:
         return None
     digits = re.sub(r"\D", "", hit.value)
     dsn = label(hit, _DSN, reach=0)
-    if dsn or (digits[:3] in _DSN_AREAS and len(digits) == 10 and not geographic(digits)):
+    grouped = not hit.value.isdigit()
+    area = grouped and digits[:3] in DSN_AREAS and len(digits) == 10
+    if dsn or (area and not geographic(digits)):
         return _military(digits, dsn)
     if len(digits) == 11 and digits[0] == "1":
         digits = digits[1:]
     if len(digits) != 10 or not geographic(digits) or len(set(digits)) < 3:
         return None
-    grouped = not hit.value.isdigit()
     found = label(hit, _PHONE, reach=2, veto=_OTHERS)
     if not grouped and (found is None or not found.direct):
         return None
@@ -46,7 +41,7 @@ def _rule(hit: Hit) -> Ruling | None:
 
 
 def _military(digits: str, found: Label | None) -> Ruling | None:
-    if len(digits) not in (7, 10) or (len(digits) == 10 and digits[:3] not in _DSN_AREAS):
+    if len(digits) not in (7, 10) or (len(digits) == 10 and digits[:3] not in DSN_AREAS):
         return None
     full = digits if len(digits) == 10 else f"312{digits}"  # 312 is the area of the US mainland
     sure = Confidence.CERTAIN if found else Confidence.LIKELY

@@ -33,9 +33,7 @@ def _rule(hit: Hit) -> Ruling | None:
     found = label(hit, _LABELS, reach=3, veto=_OTHERS)
     if found is None or len(set(digits)) == 1:
         return None
-    return Ruling(
-        Confidence.CERTAIN if found.direct else Confidence.LIKELY, digits, found.phrase
-    )
+    return Ruling(Confidence.CERTAIN if found.direct else Confidence.LIKELY, digits, found.phrase)
 
 
 DETECTOR = Detector(

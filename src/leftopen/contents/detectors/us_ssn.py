@@ -6,10 +6,9 @@ import re
 
 from leftopen.contents.api import Detector, Hit, Ruling, TextKind
 from leftopen.contents.context import bounded, label, phrases
+from leftopen.contents.ssn import ADVERTISED, possible
 from leftopen.model.finding import Confidence, Severity, Tier
 
-# Printed in wallets and advertisements: SSA history pages. Never somebody's number.
-ADVERTISED = frozenset({"078051120", "219099999", "457555462"})
 _LABELS = phrases(
     *("ssn", "ssns", "ssn#", "ssan", "ss#", "ss #", "ss no", "ss number", "social sec", "soc sec"),
     *("social security", "soc sec no", "social security number", "social security no"),
@@ -17,12 +16,6 @@ _LABELS = phrases(
 )
 _OTHERS = phrases("itin", "tin", "ein", "passport", "phone", "invoice", "order", "account", "zip")
 _DASH = re.compile(r"\d{3} ?([-\u2010-\u2015\u2212]) ?\d{2} ?\1 ?\d{4}")
-
-
-def possible(digits: str) -> bool:
-    """Whether the Social Security Administration can have issued it (randomised since 2011)."""
-    area, group, serial = digits[:3], digits[3:5], digits[5:]
-    return not (area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000")
 
 
 def _rule(hit: Hit) -> Ruling | None:
@@ -35,7 +28,7 @@ def _rule(hit: Hit) -> Ruling | None:
     if len(digits) < 9 and not (found and found.field):
         return None  # a spreadsheet drops leading zeros, but only a column of SSNs proves it
     digits = digits.zfill(9)
-    if digits in ADVERTISED or len(set(digits)) == 1 and not found:
+    if digits in ADVERTISED or (len(set(digits)) == 1 and not found):
         return None
     word = found.phrase if found else ""
     dashed = _DASH.fullmatch(hit.value) is not None
@@ -45,8 +38,7 @@ def _rule(hit: Hit) -> Ruling | None:
         return Ruling(Confidence.CERTAIN, digits, word)
     if found or dashed:
         return Ruling(Confidence.LIKELY, digits, word)
-    return Ruling(Confidence.POSSIBLE, digits) if len(hit.value) > 9 and " " not in hit.value \
-        and "." not in hit.value else None
+    return None
 
 
 DETECTOR = Detector(

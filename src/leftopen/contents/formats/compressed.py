@@ -58,7 +58,7 @@ def _read(blob: Blob, limits: Limits) -> Iterator[Text | Blob | Gap]:
         detail = f"expands to {len(out)} bytes, then: {error}"
         yield gap(Reason.CORRUPT, blob.place, detail, size=len(rest))
     if len(out) > most:
-        detail = f"expands beyond {most} bytes (limit on size or ratio)"
+        detail = f"expands beyond {most // 1_000_000} MB (limit on size or ratio)"
         yield gap(Reason.TOO_LARGE, blob.place, detail, size=len(blob.data))
     elif not complete:
         yield gap(Reason.CORRUPT, blob.place, "ends early", size=len(blob.data))

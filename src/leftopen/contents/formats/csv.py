@@ -24,10 +24,12 @@ def _recognise(head: bytes, name: str) -> int:
     named = name.lower().endswith((".csv", ".tsv", ".tab"))
     if named and not text.startswith(("<", "{", "[")):
         return 70
+    first, _, rest = text.partition("\n")
+    second = rest.partition("\n")[0]
+    if not any(0 < first.count(d) == second.count(d) for d in _DELIMITERS):
+        return 0  # most texts end here
     delimiter, agreeing, lines = _delimiter(text)
-    if delimiter and lines >= _LEAST_LINES and agreeing == lines:
-        return 40
-    return 0
+    return 40 if delimiter and lines >= _LEAST_LINES and agreeing == lines else 0
 
 
 def _delimiter(text: str) -> tuple[str, int, int]:

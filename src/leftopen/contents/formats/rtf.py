@@ -26,10 +26,11 @@ _MARKS = {
 }
 _SYMBOLS = {"~": " ", "_": "-", "\\": "\\", "{": "{", "}": "}", "\n": "\n", "\r": "\n"}
 # Groups that hold no words of the document (Word RTF 1.9.1: destinations).
-_SKIPPED = frozenset(
+_DESTINATIONS = (
     "fonttbl colortbl stylesheet info pict object objdata themedata colorschememapping datastore "
-    "latentstyles listtable listoverridetable rsidtbl generator xmlnstbl mmathPr fldinst".split()
+    "latentstyles listtable listoverridetable rsidtbl generator xmlnstbl mmathPr fldinst"
 )
+_SKIPPED = frozenset(_DESTINATIONS.split())
 
 
 def _recognise(head: bytes, name: str) -> int:

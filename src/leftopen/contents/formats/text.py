@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leftopen.contents import charset
+from leftopen.contents import charset, mime
 from leftopen.contents.api import Format, Limits, Text, TextKind
 from leftopen.contents.place import gap
 from leftopen.model.blob import Blob
@@ -14,6 +14,8 @@ _PGP = "-----BEGIN PGP MESSAGE-----"
 
 
 def _recognise(head: bytes, name: str) -> int:
+    if not head[:1].isascii() and mime.media_type_of(head):
+        return 0  # a picture, though its bytes might pass for Windows-1252
     return 10 if charset.looks_like_text(head) else 0
 
 

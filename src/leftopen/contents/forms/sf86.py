@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 
 from leftopen.contents.api import FormRule, Text, TextKind
 from leftopen.contents.fields import Field, parse
+from leftopen.contents.found import document_of
 from leftopen.model.finding import Form, FormState, Severity
 from leftopen.model.redact import Keyring
 
 _FILLED = 5  # non-default text values in sections 1-7 that make it completed
 _HEAD = 1500  # squeezed characters in front of the masthead where a guide says that it is one
+_NOT_SQUEEZED = bytes(n for n in range(256) if not chr(n).isalnum() or n > 127)
 _LONGEST = 4_000_000  # squeezed characters of one document that are looked at
 _MONTHS = "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER"
 _TITLE = "NATIONALSECURITYPOSITIONS"
@@ -79,7 +81,7 @@ _IDENTIFYING = {"FullName": "1", "Birth": "2", "SSN": "4", "OtherNamesUsed": "5"
 
 
 def _judge(texts: Sequence[Text], keyring: Keyring) -> Form | None:
-    fields = [field for text in texts for field in parse(text.fields) if text.kind is TextKind.FORM]
+    fields = [f for text in texts if text.kind is TextKind.FORM for f in parse(text.fields)]
     if any("XMP" in field.path[:2] for field in fields):
         return _xml(texts, fields, keyring)
     return _filled(texts, fields, keyring) or _printed(texts, keyring)
@@ -91,7 +93,7 @@ def _xml(texts: Sequence[Text], fields: Sequence[Field], keyring: Keyring) -> Fo
     schema = " ".join(f.value for f in fields if f.leaf.lower().endswith("schemalocation"))
     if form != "SF86" and not (not form and "SF86" in schema.upper()):
         return None
-    answers = [f for f in fields if "Pooled" in f.path]
+    answers = [f for f in fields if "Pooled" in f.path and "@" not in f.leaf]
     sections = _order({_pooled(f) for f in answers if f.value.casefold() not in _DEFAULTS})
     ssn = re.sub(r"\D", "", names.get(("Applicant", "SSN"), ""))
     state = FormState.PARTIAL if sections or ssn else FormState.BLANK
@@ -175,7 +177,7 @@ def _signed(raw: str) -> bool:
 def _squeezed(texts: Sequence[Text]) -> str:
     """Letters and digits only, upper case: what survives any text layer."""
     whole = "".join(text.text for text in texts if text.kind is TextKind.BODY)[:_LONGEST]
-    return re.sub(r"[^A-Z0-9]", "", whole.upper())
+    return whole.upper().encode("ascii", "ignore").translate(None, _NOT_SQUEEZED).decode("ascii")
 
 
 def _masthead(squeezed: str) -> str | None:
@@ -202,7 +204,7 @@ def _form(
     return Form(
         form="sf86",
         state=state,
-        place=str(min((text.place for text in texts), key=lambda place: (place.depth, str(place)))),
+        place=str(document_of(texts[0])),
         edition=edition,
         carrier=carrier,
         sections=sections,

@@ -17,13 +17,13 @@ _CONTROL = re.compile(
     "|".join(
         (
             rf"(?:SI|TK|HCS|KDK|KLM|RSV|BUR|MVL|G|COMINT){_COMPARTMENT}",
-            rf"(?:SAR|SPECIAL ACCESS REQUIRED)-[A-Z0-9 -]{{2,40}}|ACCM-[A-Z0-9 -]{{2,40}}",
-            r"(?:RESTRICTED DATA|FORMERLY RESTRICTED DATA|RD|FRD)(?:-CNWDI|-N|-SIGMA[ 0-9]+|-SG[ 0-9]+)?",
+            r"(?:SAR|SPECIAL ACCESS REQUIRED)-[A-Z0-9 -]{2,40}|ACCM-[A-Z0-9 -]{2,40}",
+            r"(?:(?:FORMERLY )?RESTRICTED DATA|F?RD)(?:-CNWDI|-N|-SIGMA[ 0-9]+|-SG[ 0-9]+)?",
             r"CNWDI|DOD UCNI|DOE UCNI|UCNI|DCNI|TFNI|NNPI|NATO|ATOMAL|BOHEMIA|BALK",
             rf"FGI(?: {_COUNTRIES})?|(?:REL TO|REL|DISPLAY ONLY|EYES ONLY) {_COUNTRIES}|REL",
-            r"NOFORN|NF|ORCON(?:-USGOV)?|OC(?:-USGOV)?|IMCON|IMC|PROPIN|PR|RELIDO|RSEN|RS|EYES ONLY",
-            r"DEA SENSITIVE|DSEN|FISA|RAWFISA|LIMDIS|DS|EXDIS|XD|NODIS|ND|SBU(?:[ -](?:NF|NOFORN))?",
-            r"LES(?:[ -](?:NF|NOFORN))?|SSI|FOUO|FOR OFFICIAL USE ONLY|(?:1[0-9]|[1-9])X",
+            r"NOFORN|NF|ORCON(?:-USGOV)?|OC(?:-USGOV)?|IMCON|IMC|PROPIN|PR|RELIDO|RSEN|RS",
+            r"DEA SENSITIVE|DSEN|FISA|RAWFISA|LIMDIS|DS|EXDIS|XD|NODIS|ND|EYES ONLY",
+            r"(?:SBU|LES)(?:[ -](?:NF|NOFORN))?|SSI|FOUO|FOR OFFICIAL USE ONLY|(?:1[0-9]|[1-9])X",
         )
     )
 )
@@ -33,6 +33,7 @@ _FOREIGN = re.compile(
     r"[A-Z]{3} (?:TOP SECRET|SECRET|CONFIDENTIAL))(?://.{2,80})?"
 )
 _LABEL = re.compile(r"(?:overall )?classification\s*:\s*", re.IGNORECASE)
+_STATED = re.compile(r"\b[Cc]lass\w*\s*:\s*(TOP SECRET|SECRET|CONFIDENTIAL)\b")
 _AUTHORITY = (
     re.compile(r"^[ \t>]*(?:classified by|(?:un)?class)\s*:?\s*\S", re.IGNORECASE | re.MULTILINE),
     re.compile(r"^[ \t>]*derived from\s*:\s*\S", re.IGNORECASE | re.MULTILINE),
@@ -46,8 +47,11 @@ _AUTHORITY = (
 
 def _judge(texts: Sequence[Text]) -> Iterator[Marking]:
     page = layout(texts)
-    if page is None or page.exempt:
-        return
+    if page is not None and (found := list(_found(page))) and not page.exempt:
+        yield from found
+
+
+def _found(page: Layout) -> Iterator[Marking]:
     banners = [line for line in map(_unlabelled, page.edges) if level_of(line)]
     full = [line for line in banners if "//" in line]
     if len(set(full)) >= 4:
@@ -58,7 +62,9 @@ def _judge(texts: Sequence[Text]) -> Iterator[Marking]:
     level = max((level_of(m, short=True) for m in (*marked, *banners)), key=_rank, default="")
     if _authority(page.body):
         banner = (*full, *banners, "authority block")[0]
-        yield _marking(page, banner, level or "CONFIDENTIAL", Confidence.CERTAIN, "authority block")
+        stated = _STATED.search(page.body)
+        level = level or (stated[1] if stated else "CONFIDENTIAL")  # the least that it can be
+        yield _marking(page, banner, level, Confidence.CERTAIN, "authority block")
     elif _rank(level) < 1 and not level_of(opening, short=True):
         return  # unclassified is no spill; UNCLASSIFIED//FOUO is the business of `cui`
     elif full:
@@ -120,6 +126,9 @@ def _portions(page: Layout) -> list[str]:
 
 
 def _authority(body: str) -> bool:
+    folded = body.lower()
+    if not any(word in folded for word in ("classified by", "derived from", "declassify on")):
+        return False
     return sum(bool(line.search(body)) for line in _AUTHORITY) >= 2
 
 
@@ -150,7 +159,7 @@ MARKING = MarkingRule(
         "Clearance: SECRET\nSecurity clearance: Top Secret",
         "This mail is CONFIDENTIAL and privileged.\nCONFIDENTIAL",
         "The secret is SECRET//NOFORN in a sentence of text.",
-        "UNCLASSIFIED U.S. Department of State Case No. F-2014-20439\nSECRET//NOFORN\nSECRET//NOFORN",
+        "UNCLASSIFIED U.S. Department of State Case No. F-2014-20439\nSECRET//NOFORN\nSECRET",
         "UNCLASSIFIED\nbody\nUNCLASSIFIED",
         "Marking classified e-mail, a notional example:\nSECRET//NOFORN\nSECRET//NOFORN",
         "(A) one\n(B) two\n(C) three\n(S) four\n(U) five",

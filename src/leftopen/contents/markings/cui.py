@@ -37,8 +37,11 @@ _BLOCK = (
 
 def _judge(texts: Sequence[Text]) -> Iterator[Marking]:
     page = layout(texts)
-    if page is None or page.exempt:
-        return
+    if page is not None and (found := list(_found(page))) and not page.exempt:
+        yield from found
+
+
+def _found(page: Layout) -> Iterator[Marking]:
     banners = [b for line in page.edges if (b := parse(line))]
     opening = parse(prefix(page.subject)) or ""
     portions = [p for p in page.portions if parse(p) or p in ("U//FOUO", "FOUO")]
@@ -68,6 +71,9 @@ def parse(line: str) -> str | None:
 
 def _block(body: str) -> bool:
     """At least two lines of the designation block, one of them of CUI's own."""
+    folded = body.lower()
+    if "controlled by" not in folded and "cui categor" not in folded:
+        return False
     by, category, limits, contact = (len(line.findall(body)) for line in _BLOCK)
     own = min(by, 2) + bool(category)
     return own >= 1 and own + bool(limits) + bool(contact) >= 2 and (category > 0 or by > 0)

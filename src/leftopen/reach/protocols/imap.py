@@ -17,9 +17,9 @@ from typing import Final
 
 from leftopen.model.errors import ProtocolError
 from leftopen.model.exposure import Access, Evidence, ObjectRef, Size
-from leftopen.model.gap import Gap, Reason, Stage
+from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
-from leftopen.reach.api import Context, Fetched, Proof, Protocol
+from leftopen.reach.api import Context, Fetched, ObjectRefused, Proof, Protocol
 from leftopen.reach.imap_wire import TRACE, Answer, Imap, Token, number, pairs, quoted
 
 READ_BYTES: Final = 4096
@@ -60,7 +60,7 @@ async def _session(context: Context) -> AsyncIterator[Session | None]:
         imap = Imap(connection)
         hello = await imap.greeting()
         if hello and hello.status == b"BYE":
-            raise ProtocolError(f"the server turned us away: {safe(hello.text)}")
+            raise ProtocolError(f"the server turned us away: {hello.said}")
         yield await _enter(context, imap, hello) if hello else None
 
 
@@ -102,7 +102,7 @@ async def _prove(context: Context) -> Proof | None:
             return session.proof(Access.ASKS_CREDENTIAL, asked)
         answer, names = await _mailboxes(session.imap)
         if answer.status != b"OK":
-            refused = f"LIST was refused: {safe(answer.text)}"
+            refused = f"LIST was refused: {answer.said}"
             return session.proof(Access.UNDETERMINED, refused)
         listed = context.evidence('LIST "" "*"', b"\n".join(names), _reproduce(context))
         counts = await _counts(session, names)
@@ -162,7 +162,7 @@ async def _first_message(
     for name in full[:MAX_TRIED]:
         answer = await _examine(session.imap, name)
         if answer.status != b"OK":
-            refusal = safe(answer.text)
+            refusal = answer.said
             continue
         wanted = b"FETCH 1 (BODY.PEEK[]<0.%d>)" % READ_BYTES
         answer = await session.imap.command(wanted, literal=READ_BYTES)
@@ -172,7 +172,7 @@ async def _first_message(
             )
             given = f"{len(text)} bytes of a message were read"
             return session.proof(Access.GIVES_DATA, given, listed, read)
-        refusal = safe(answer.text)
+        refusal = answer.said
     if refusal:
         return session.proof(
             Access.LISTS, f"mailboxes are named, reading is refused: {refusal}", listed
@@ -202,22 +202,20 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
             raise ProtocolError("no anonymous session this time")
         answer, names = await _mailboxes(session.imap)
         if answer.status != b"OK":
-            raise ProtocolError(f"LIST was refused: {safe(answer.text)}")
+            raise ProtocolError(f"LIST was refused: {answer.said}")
         for name in names:
             async for item in _messages(context, session.imap, name):
                 yield item
 
 
 async def _messages(context: Context, imap: Imap, name: bytes) -> AsyncIterator[ObjectRef | Gap]:
-    place = f"{context.target.endpoint} > {safe(name, 80)}"
+    place = name.decode("utf-8", "replace")
     if quoted(name) is None:
-        detail = "a mailbox name that no command can hold"
-        yield Gap(stage=Stage.REACH, reason=Reason.UNSUPPORTED, place=place, detail=detail)
+        yield context.gap(Reason.UNSUPPORTED, place, "a mailbox name that no command can hold")
         return
     answer = await _examine(imap, name)
     if answer.status != b"OK":
-        detail = safe(answer.text)
-        yield Gap(stage=Stage.REACH, reason=Reason.REFUSED, place=place, detail=detail)
+        yield context.gap(Reason.REFUSED, place, f"EXAMINE was refused: {answer.said}")
         return
     counts = [number(line[0]) for line in answer.untagged if line[1:] == [b"EXISTS"]]
     last = (counts[-1] if counts else None) or 0
@@ -228,8 +226,8 @@ async def _messages(context: Context, imap: Imap, name: bytes) -> AsyncIterator[
         for ref in refs:
             yield ref
         if not refs:
-            detail = f"no message of {wanted.decode()}: {safe(answer.text)}"
-            yield Gap(stage=Stage.REACH, reason=Reason.REFUSED, place=place, detail=detail)
+            detail = f"messages {wanted.decode()} were not listed: {answer.said}"
+            yield context.gap(Reason.REFUSED, place, detail, count=last - first + 1)
             return
 
 
@@ -278,7 +276,7 @@ async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
             answer = await session.imap.command(wanted, literal=limit)
         text = _body(answer)
         if answer.status != b"OK" or not text:
-            raise ProtocolError(f"the message was refused: {safe(answer.text)}")
+            raise ObjectRefused(f"the message was refused: {answer.said}")
         whole = [number(pairs(line[0]).get(b"RFC822.SIZE")) for line in answer.data(b"FETCH")]
         complete = len(text) < limit or len(text) in whole
         return Fetched(text, complete=complete, media_type="message/rfc822")

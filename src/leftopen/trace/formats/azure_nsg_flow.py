@@ -56,6 +56,8 @@ class _Document(msgspec.Struct):
     records: list[msgspec.Raw]
 
 
+# Broken JSON, broken UTF-8 or lone surrogates, and nesting without end.
+_BAD_JSON = (msgspec.DecodeError, ValueError, RecursionError)
 _document = msgspec.json.Decoder(_Document)
 _record = msgspec.json.Decoder(_Record)
 
@@ -99,7 +101,7 @@ class _Reader:
         """All of it; whatever cannot be decoded is counted."""
         try:
             raws = _document.decode(data).records
-        except (msgspec.DecodeError, RecursionError):
+        except _BAD_JSON:
             yield from self._salvage(data.decode("utf-8", "replace"))
         else:
             for raw in raws:
@@ -119,7 +121,7 @@ class _Reader:
                 return
             try:
                 value, at = decode(text, at)
-            except (ValueError, RecursionError):
+            except _BAD_JSON:
                 left = text[at : at + 8].strip("]} \r\n\0")
                 if left or not start:
                     detail = f"the document breaks off at character {at} of {len(text)}"
@@ -127,14 +129,15 @@ class _Reader:
                 return
             inner = value.get("records") if isinstance(value, dict) else None
             for record in inner if isinstance(inner, list) else [value]:
-                self._take(msgspec.Raw(msgspec.json.encode(record)))
+                self._take(record)
             if len(self._tuples) >= BATCH:
                 yield self._chunk()
 
-    def _take(self, raw: msgspec.Raw) -> None:
+    def _take(self, raw: object) -> None:
         try:
-            record = _record.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+            data = raw if isinstance(raw, msgspec.Raw) else msgspec.json.encode(raw)
+            record = _record.decode(data)
+        except _BAD_JSON:
             self._failed += 1
             return
         hour = _hour(record.time)
@@ -149,7 +152,7 @@ class _Reader:
     def _chunk(self) -> Chunk:
         tuples, failed = self._tuples, self._failed
         rows, bad = _columns(tuples, self._number, self._port)
-        troubles = ()
+        troubles: tuple[Trouble, ...] = ()
         if failed:
             detail = "records that do not have the shape of a flow log record"
             troubles = (Trouble(Reason.CORRUPT, detail, failed),)
@@ -175,9 +178,7 @@ def _hour(time: str) -> int | None:
         return None
 
 
-def _columns(
-    tuples: list[str], first: int, port: int | None
-) -> tuple[pl.DataFrame, pl.Series]:
+def _columns(tuples: list[str], first: int, port: int | None) -> tuple[pl.DataFrame, pl.Series]:
     """Rows in SCHEMA, and the numbers of the tuples that are none."""
     text = pl.col("text")
     commas = text.str.count_matches(",", literal=True) + 1
@@ -216,7 +217,7 @@ def _valid() -> pl.Expr:
         & pl.col("way").is_in(["I", "O"])
         & pl.col("ruling").is_in(["A", "D"])
         & (pl.col("old") | pl.col("state").is_in(["B", "C", "E"]))
-        & (pl.col("sent").is_null() | (pl.col("sent") >= 0))
+        & (pl.col("old") | pl.col("bytes_out").str.contains("^[0-9]{0,18}$"))
     )
 
 
@@ -280,8 +281,12 @@ FORMAT = LogFormat(
             ),
             rows=(
                 {
-                    **{"line": 1, "time": 1675825965, "client": "203.0.113.9", "port": 443},
-                    **{"bytes": 0, "act": Act.TOUCHED},
+                    "line": 1,
+                    "time": 1675825965,
+                    "client": "203.0.113.9",
+                    "port": 443,
+                    "bytes": 0,
+                    "act": Act.TOUCHED,
                 },
                 {"line": 2, "bytes": 2100000, "act": Act.LOOKED},
                 {"line": 3, "bytes": 3000},

@@ -60,6 +60,7 @@ def _chunk(lines: Lines) -> Chunk:
         .with_columns(
             pl.col("client").is_not_null().and_(pl.col("time").is_between(0, 2**31 - 1)).alias("ok")
         )
+        .drop("text", "at")  # the lines themselves are not needed any more
         .collect()
     )
     good = every["ok"].fill_null(False)
@@ -145,9 +146,15 @@ FORMAT = LogFormat(
             text=NGINX,
             rows=(
                 {
-                    **{"line": 1, "time": 1675822365, "client": "203.0.113.9", "act": Act.WHOLE},
-                    **{"status": 2, "bytes": 2097152, "object": "/mail/a%20b.mbox"},
-                    **{"agent": "Wget/1.21", "user": False},
+                    "line": 1,
+                    "time": 1675822365,
+                    "client": "203.0.113.9",
+                    "act": Act.WHOLE,
+                    "status": 2,
+                    "bytes": 2097152,
+                    "object": "/mail/a%20b.mbox",
+                    "agent": "Wget/1.21",
+                    "user": False,
                 },
             ),
         ),

@@ -62,6 +62,7 @@ class _Sessions:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._open: OrderedDict[str, Row] = OrderedDict()
+        self._processes: OrderedDict[str, str] = OrderedDict()  # to the key of `_open`
 
     def parse(self, number: int, text: str) -> list[Row] | None:
         """Rows of one line; an empty-handed row for lines about no reader; None to reject."""
@@ -74,11 +75,12 @@ class _Sessions:
             return [Row(number, time)]
         said = found["text"]
         if found["login"]:
-            return self._login(number, time, found["service"], said)
+            return self._login(number, time, said)
         if not (_COUNT.search(said) or _PAIR.search(said)):
             return [Row(number, time)]
-        key = found["session"] or found["pid"] or ""
-        return [self._logout(number, time, found["service"], key, said)]
+        by_process = self._processes.pop(found["pid"] or "", "")
+        opened = self._open.pop(found["session"] or by_process, None)
+        return [_logout(number, time, found["service"], opened, said)]
 
     def finish(self) -> list[Row]:
         """What is still open when the file ends: bytes unknown."""
@@ -91,7 +93,7 @@ class _Sessions:
             return self.clock.iso(stamp["iso"], stamp["offset"] or "")
         return self.clock.instant(None, stamp["month"], stamp["day"], stamp["hms"])
 
-    def _login(self, number: int, time: int, service: str, said: str) -> list[Row]:
+    def _login(self, number: int, time: int, said: str) -> list[Row]:
         addresses = _ADDRESS.findall(said)
         if not addresses:
             return [Row(number, time)]
@@ -99,31 +101,36 @@ class _Sessions:
         if not said.startswith(_LOGGED_IN):
             return [row]
         opened = row._replace(act=Act.LOOKED, user=True)
-        session, pid = _SESSION.findall(said), _PID.findall(said)
-        key = session[-1] if session else pid[-1] if pid else ""
-        given_up = []
-        if key in self._open:
-            given_up.append(self._open.pop(key)._replace(bytes=None))
-        elif len(self._open) >= OPEN_SESSIONS:
-            given_up.append(self._open.popitem(last=False)[1]._replace(bytes=None))
-        self._open[key] = opened
-        # The logout line may name the process only.
-        return [*given_up, opened]
+        return [*self._remember(opened, _SESSION.findall(said), _PID.findall(said)), opened]
 
-    def _logout(self, number: int, time: int, service: str, key: str, said: str) -> Row:
-        counts = {name: int(value) for name, value in _COUNT.findall(said)}
-        pairs = {name: (int(n), int(size)) for name, n, size in _PAIR.findall(said)}
-        opened = self._open.pop(key, None) if key else None
-        if service == "pop3":
-            units = pairs.get("retr", (0, 0))[0]
-            sent = sum(size for _, size in pairs.values())
-            listed = pairs.get("top", (0, 0))[0] > 0
-        else:
-            units, sent = counts.get("body_count", 0), counts.get("out", 0)
-            listed = counts.get("hdr_count", 0) > 0 or sent >= WITHOUT_LISTING
-        act = Act.WHOLE if units else Act.LISTED if listed else Act.LOOKED
-        client = opened.client if opened else UNATTRIBUTED
-        return Row(number, time, client, 0, act, 0, sent, sent, units, user=True)
+    def _remember(self, opened: Row, session: list[str], pid: list[str]) -> list[Row]:
+        """Keep an open session; rows of those that this one pushes out."""
+        key = session[-1] if session else f"process {pid[-1]}" if pid else ""
+        given_up = [self._open.pop(key)] if key in self._open else []
+        if len(self._open) >= OPEN_SESSIONS:
+            given_up.append(self._open.popitem(last=False)[1])
+        self._open[key] = opened
+        if pid:
+            self._processes[pid[-1]] = key
+            if len(self._processes) > OPEN_SESSIONS:
+                self._processes.popitem(last=False)
+        return [row._replace(bytes=None) for row in given_up]
+
+
+def _logout(number: int, time: int, service: str, opened: Row | None, said: str) -> Row:
+    """The counts of one session, by the address of its login line."""
+    counts = {name: int(value) for name, value in _COUNT.findall(said)}
+    pairs = {name: (int(n), int(size)) for name, n, size in _PAIR.findall(said)}
+    if service == "pop3":
+        units = pairs.get("retr", (0, 0))[0]
+        sent = sum(size for _, size in pairs.values())
+        listed = pairs.get("top", (0, 0))[0] > 0
+    else:
+        units, sent = counts.get("body_count", 0), counts.get("out", 0)
+        listed = counts.get("hdr_count", 0) > 0 or sent >= WITHOUT_LISTING
+    act = Act.WHOLE if units else Act.LISTED if listed else Act.LOOKED
+    client = opened.client if opened else UNATTRIBUTED
+    return Row(number, time, client, 0, act, 0, sent, sent, units, user=True)
 
 
 EXAMPLE = (
@@ -164,8 +171,14 @@ FORMAT = LogFormat(
                 {"line": 1, "time": 1675825965, "client": "203.0.113.9", "act": Act.LOOKED},
                 {"line": 2, "client": "198.51.100.4", "act": Act.TOUCHED, "user": False},
                 {
-                    **{"line": 3, "time": 1675826100, "client": "203.0.113.9", "act": Act.WHOLE},
-                    **{"bytes": 5000, "content": 5000, "units": 2, "user": True},
+                    "line": 3,
+                    "time": 1675826100,
+                    "client": "203.0.113.9",
+                    "act": Act.WHOLE,
+                    "bytes": 5000,
+                    "content": 5000,
+                    "units": 2,
+                    "user": True,
                 },
             ),
         ),

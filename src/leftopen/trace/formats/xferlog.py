@@ -80,9 +80,14 @@ FORMAT = LogFormat(
             text=EXAMPLE,
             rows=(
                 {
-                    **{"line": 1, "time": 1675825965, "client": "203.0.113.9", "act": Act.WHOLE},
-                    **{"bytes": 2097152, "content": 2097152, "object": "/pub/a_file.mbox"},
-                    **{"user": False},
+                    "line": 1,
+                    "time": 1675825965,
+                    "client": "203.0.113.9",
+                    "act": Act.WHOLE,
+                    "bytes": 2097152,
+                    "content": 2097152,
+                    "object": "/pub/a_file.mbox",
+                    "user": False,
                 },
                 {"line": 2, "act": Act.PART, "content": 0, "object": "/pub/b c.mbox", "user": True},
                 {"line": 3, "act": Act.LOOKED, "bytes": 0, "object": None},

@@ -1,0 +1,255 @@
+"""The one door for `run`: what is ours, which ports answer, who gives data, and that data.
+
+Everything here is synchronous; the asynchronous half runs in a thread of its own (net/driver).
+The guard below all sockets of the process is on as long as one of these iterators is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import structs
+
+from leftopen.model.errors import LeftopenError
+from leftopen.model.exposure import Access, Exposure, ObjectRef
+from leftopen.model.gap import Gap, Reason
+from leftopen.model.redact import Keyring
+from leftopen.model.scope import Scope, StoreUrl, Target
+from leftopen.net import driver
+from leftopen.net.budget import Meter
+from leftopen.net.guard import Guard, Resolver, resolve
+from leftopen.reach import registry
+from leftopen.reach.api import Outcome, endpoint_of
+from leftopen.reach.imports_reader import read_imports
+from leftopen.reach.prove import SENSOR, Limits, Probing, prove_target
+from leftopen.reach.reading import (
+    READERS,
+    FetchedObject,
+    Store,
+    fetching,
+    gap_at,
+    listing,
+    object_name,
+)
+from leftopen.reach.sweep import Progress, sweep
+
+__all__ = ["FetchedObject", "Limits", "Planned", "Reach", "object_name", "read_imports"]
+
+AT_ONCE: Final = 64  # looks at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One line of a dry run: what would be contacted, and what would be sent."""
+
+    what: str
+    request: str
+
+
+class Reach:
+    """Looks at one scope."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        keyring: Keyring,
+        run_id: str,
+        *,
+        settings: Iterable[tuple[str, int]] = (),
+        limits: Limits | None = None,
+        resolver: Resolver = resolve,
+    ) -> None:
+        """`settings` are endpoints that the user named himself outside the scope file."""
+        rates = scope.file.rates
+        self.scope = scope
+        self._guard = Guard(scope, settings=settings)
+        self._resolver = resolver
+        self._probing = Probing(
+            scope=scope,
+            guard=self._guard,
+            meter=Meter(
+                rates.connections_per_second,
+                rates.connections_per_second_per_host,
+                rates.bytes_per_host,
+            ),
+            keyring=keyring,
+            run_id=run_id,
+            limits=limits or Limits(),
+        )
+
+    def plan(self) -> list[Planned]:
+        """What a run would do; nothing is sent for it, not even a look-up of a name."""
+        ports = f"{len(self.scope.ports)} ports"
+        made = [Planned(f"{net}, {ports}", "TCP connect") for net in self.scope.networks]
+        targets = self.scope.file.targets
+        made += [Planned(f"{h} (a name), {ports}", "look-up, TCP connect") for h in targets.hosts]
+        kinds = {p.name: p.sends for p in registry.protocols()}
+        made += [
+            Planned(s.url, kinds.get(s.kind, "nothing: no probe for it")) for s in targets.stores
+        ]
+        return made + [
+            Planned(f"each open port that speaks {p.name}", p.sends)
+            for p in registry.protocols()
+            if not p.named_only
+        ]
+
+    def targets(self) -> Iterator[Target | Gap]:
+        """The stores that the scope file names, ready to be proved.
+
+        Named hosts are looked up and pinned here too, but their ports come out of `sweep`; of
+        them this yields a Gap where a name does not resolve or leads out of scope.
+        """
+        for host in self._hosts():
+            yield from self._addresses(host, self.scope.ports)[1]
+        for store in self.scope.file.targets.stores:
+            yield self._store_target(store)
+
+    def sweep(self, progress: Progress | None = None) -> Iterator[tuple[Target, Access]]:
+        """Every address of the networks and of the named hosts, with every port of the scope.
+
+        CLOSED (RST), FILTERED (no answer, twice) or UNDETERMINED: open, and for `prove` to say
+        what it is. A host that is named and lies in a network as well is asked by name and by
+        address, since a web server may answer them differently. `progress` is called with 1 for
+        each endpoint.
+
+        Raises:
+            UsageError: the scope holds more endpoints than can be swept.
+        """
+        named = [(h, a) for h in self._hosts() for a in self._addresses(h, self.scope.ports)[0]]
+        with self._guard.active():
+            yield from sweep(self.scope, named, self._probing.meter, progress)
+
+    def prove(
+        self, targets: Iterable[Target], progress: Progress | None = None
+    ) -> Iterator[Outcome]:
+        """What each of these Targets gives a stranger, in the order of completion."""
+        chosen = list(targets)
+
+        def make() -> AsyncIterator[Outcome]:
+            return driver.as_completed(chosen, lambda t: prove_target(t, self._probing), AT_ONCE)
+
+        with self._guard.active():
+            for outcome in driver.iterate(make):
+                if progress:
+                    progress(1)
+                yield self._by_name(outcome)
+
+    def listing(self, exposure: Exposure) -> Iterator[ObjectRef | Gap]:
+        """The objects of an exposed store; names may be hostile."""
+        store = self._rebuilt(exposure)
+        if isinstance(store, Gap):
+            yield store
+            return
+        with self._guard.active():
+            yield from driver.iterate(lambda: listing(self._probing, store), ahead=1000)
+
+    def fetch(
+        self,
+        exposure: Exposure,
+        refs: Sequence[ObjectRef],
+        *,
+        bytes: int,
+        seconds: float,
+        progress: Progress | None = None,
+    ) -> Iterator[FetchedObject | Gap]:
+        """Read these objects, in their order, with at most so many bytes and seconds in all.
+
+        An object that is refused or misbehaves is a Gap of its own; what the budget leaves
+        unread is one Gap BUDGET with its count.
+        """
+        store = self._rebuilt(exposure)
+        if isinstance(store, Gap):
+            yield store
+            return
+        with self._guard.active():
+            made = driver.iterate(
+                lambda: fetching(self._probing, store, refs, bytes, seconds), ahead=READERS
+            )
+            for item in made:
+                if progress and not (isinstance(item, Gap) and item.reason is Reason.BUDGET):
+                    progress(1)
+                yield item
+
+    def _by_name(self, outcome: Outcome) -> Outcome:
+        """A service is the same under its name and its address, unless it is a web server."""
+        seen = outcome.observation
+        web = any(p.name == seen.protocol and p.recognise_http for p in registry.protocols())
+        names = [h for h in self._hosts() if seen.endpoint.address in self._guard.pinned(h)]
+        if seen.endpoint.name or web or not seen.protocol or len(names) != 1:
+            return outcome
+        endpoint = structs.replace(seen.endpoint, name=names[0])
+        return replace(outcome, observation=structs.replace(seen, endpoint=endpoint))
+
+    def _hosts(self) -> Iterator[str]:
+        """Named hosts, without the literal addresses that a network holds anyway."""
+        for host in dict.fromkeys(self.scope.file.targets.hosts):
+            if not self._covered(host):
+                yield host
+
+    def _covered(self, host: str) -> bool:
+        try:
+            return any(self.scope.covers(host, port) for port in self.scope.ports)
+        except ValueError:  # a name, no address
+            return False
+
+    def _addresses(self, host: str, ports: Sequence[int]) -> tuple[list[str], list[Gap]]:
+        """The addresses of a name that may be contacted, and a Gap for each that may not."""
+        try:
+            found = self._guard.look_up(host, self._resolver)
+        except (OSError, ValueError) as e:
+            return [], [gap_at(Reason.UNRESOLVED, host, f"no look-up: {e}")]
+        admitted = [a for a in found if any(self.scope.admits_named(host, a, p) for p in ports)]
+        gaps = [
+            gap_at(Reason.OUT_OF_SCOPE, host, f"leads to {a}, which is out of scope")
+            for a in found
+            if a not in admitted
+        ]
+        return admitted, gaps if found else [gap_at(Reason.UNRESOLVED, host, "no address")]
+
+    def _store_target(self, store: StoreUrl) -> Target | Gap:
+        try:
+            parts = urlsplit(store.url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError as e:
+            return gap_at(Reason.UNRESOLVED, store.url, str(e))
+        host = parts.hostname or ""
+        found, gaps = self._addresses(host, (port,))
+        if not found:
+            return gaps[0]
+        name = "" if self._covered_at(host, port) else host
+        return self.scope.target(found[0], port, name=name, protocol=store.kind, url=store.url)
+
+    def _covered_at(self, host: str, port: int) -> bool:
+        try:
+            return self.scope.covers(host, port)
+        except ValueError:
+            return False
+
+    def _rebuilt(self, exposure: Exposure) -> Store | Gap:
+        """The Target of an exposure, made and so checked by the scope once more."""
+        place = str(exposure.endpoint)
+        try:
+            protocol = registry.protocol(exposure.protocol)
+        except KeyError:
+            return gap_at(Reason.UNSUPPORTED, place, f"no probe called {exposure.protocol}")
+        own = [o for o in exposure.observations if o.sensor == SENSOR]
+        tls = bool(own) and max(own, key=lambda o: o.time).tls
+        for store in self.scope.file.targets.stores:
+            target = self._store_target(store)
+            if isinstance(target, Target) and endpoint_of(target) == exposure.endpoint:
+                return Store(target, protocol, tls)
+        endpoint = exposure.endpoint
+        try:
+            if endpoint.name:
+                self._guard.pin(endpoint.name, endpoint.port, self._resolver)
+            target = self.scope.target(endpoint.address, endpoint.port, name=endpoint.name)
+        except OSError as e:
+            return gap_at(Reason.UNRESOLVED, place, f"no look-up: {e}")
+        except (LeftopenError, ValueError) as e:
+            return gap_at(Reason.OUT_OF_SCOPE, place, str(e))
+        if not self._guard.permits(endpoint.address, endpoint.port):
+            return gap_at(Reason.OUT_OF_SCOPE, place, "the name leads to another address now")
+        return Store(target, protocol, tls)

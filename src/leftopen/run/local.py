@@ -1,0 +1,77 @@
+"""The local engine: units of work over processes on this machine.
+
+Spawn, not fork: PDFium and Vectorscan keep native state that a fork would copy half-way.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+U = TypeVar("U")
+R = TypeVar("R")
+
+
+def map_units(
+    work: Callable[[U], R], units: Iterable[U], workers: int
+) -> Iterator[tuple[U, R | BaseException]]:
+    """Each unit with its result, or with the exception that ended it, in the order of completion.
+
+    `work` must be an importable function and units and results picklable. One worker means this
+    process. A worker that dies takes down only the units that it held: they are tried again, one
+    at a time, and the one that kills its worker again is given back with the error.
+    """
+    if workers <= 1:
+        yield from ((unit, _attempt(work, unit)) for unit in units)
+        return
+    held: list[U] = []
+    waiting = iter(units)
+    with _pool(workers) as pool:
+        running: dict[Future[R], U] = {}
+        while True:
+            for unit in islice(waiting, max(0, 2 * workers - len(running))):
+                running[pool.submit(work, unit)] = unit
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                unit = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    held.extend([unit, *running.values()])
+                    running.clear()
+                    break
+                yield unit, error or future.result()
+            if held:
+                break
+    yield from _one_by_one(work, [*held, *waiting])
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _attempt(work: Callable[[U], R], unit: U) -> R | BaseException:
+    try:
+        return work(unit)
+    except Exception as e:  # noqa: BLE001 - it becomes a Gap of this one unit in the caller
+        return e
+
+
+def _one_by_one(
+    work: Callable[[U], R], units: Iterable[U]
+) -> Iterator[tuple[U, R | BaseException]]:
+    """The slow way after a worker died: each unit alone, so that the guilty one is known."""
+    pool = _pool(1)
+    try:
+        for unit in units:
+            error = (future := pool.submit(work, unit)).exception()
+            if isinstance(error, BrokenProcessPool):
+                pool.shutdown()
+                pool = _pool(1)
+            yield unit, error or future.result()
+    finally:
+        pool.shutdown()

@@ -1,0 +1,96 @@
+"""Reach in units: the sweep is one, each endpoint to prove is one, each imported file is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leftopen.model.endpoint import Endpoint
+from leftopen.model.errors import OutOfScope
+from leftopen.model.exposure import Access, Evidence, Observation
+from leftopen.model.gap import Gap, Reason, Stage
+from leftopen.model.record import Record
+from leftopen.model.run import Swept
+from leftopen.model.scope import Target
+from leftopen.reach.reach import Reach, read_imports
+from leftopen.run.job import Job
+
+STAGE = "reach"
+IMPORTS = "imports"
+
+
+def observe(job: Job, reach: Reach) -> None:
+    """Sweep, prove and import whatever of it is not done yet."""
+    named = _named(job, reach)
+    swept = _sweep(job, reach)
+    targets = [*named, *_again(job, swept.open)]
+    done = job.run.done_units(STAGE)
+    todo = [t for t in targets if unit_of(t) not in done]
+    job.progress.begin("proving what is open", len(todo))
+    for outcome in reach.prove(todo):
+        records: list[Record] = [outcome.observation, *outcome.evidence, *outcome.gaps]
+        job.run.finish(STAGE, unit_of(outcome.target), records)
+        job.progress.advance()
+    _imports(job)
+
+
+def unit_of(target: Target) -> str:
+    """The name of an endpoint's unit of work."""
+    return f"prove {target.protocol} {target.endpoint.key} {target.url}".strip()
+
+
+def _named(job: Job, reach: Reach) -> list[Target]:
+    """Hosts and stores that the scope names: their Targets, and a Gap for each that has none."""
+    found = list(reach.targets())
+    gaps = [t for t in found if isinstance(t, Gap)]
+    job.finish_once(STAGE, "names", gaps)
+    return [t for t in found if isinstance(t, Target)]
+
+
+def _sweep(job: Job, reach: Reach) -> Swept:
+    if not job.run.done(STAGE, "sweep"):
+        counts = {Access.CLOSED: 0, Access.FILTERED: 0}
+        answered: list[Endpoint] = []
+        job.progress.begin("looking for open ports", job.inputs.scope.count())
+        for target, state in reach.sweep(job.progress.advance):
+            if state in counts:
+                counts[state] += 1
+            else:
+                answered.append(target.endpoint)
+        answered.sort(key=lambda e: e.key)
+        swept = Swept(
+            open=tuple(answered), closed=counts[Access.CLOSED], filtered=counts[Access.FILTERED]
+        )
+        job.run.finish(STAGE, "sweep", [swept])
+    return next(job.only(Swept, STAGE))
+
+
+def _again(job: Job, endpoints: tuple[Endpoint, ...]) -> Iterator[Target]:
+    """Targets of stored endpoints: made, and so checked, by the scope once more."""
+    for e in endpoints:
+        try:
+            yield job.inputs.scope.target(e.address, e.port, name=e.name)
+        except OutOfScope:
+            gap = Gap(stage=Stage.REACH, reason=Reason.OUT_OF_SCOPE, place=str(e))
+            job.finish_once(STAGE, f"out of scope {e.key}", [gap])
+
+
+def _imports(job: Job) -> None:
+    for name in job.inputs.scope.file.imports.shodan:
+        (path,) = job.inputs.paths((name,))
+        if not job.run.done(IMPORTS, name):
+            job.run.finish(IMPORTS, name, read_imports([path]))
+
+
+def own_observations(job: Job) -> tuple[Observation, ...]:
+    """What our probes saw."""
+    return tuple(job.only(Observation, STAGE))
+
+
+def sightings(job: Job) -> tuple[Observation, ...]:
+    """What outside sensors saw."""
+    return tuple(job.only(Observation, IMPORTS))
+
+
+def evidence(job: Job) -> tuple[Evidence, ...]:
+    """The exchanges behind our observations."""
+    return tuple(job.only(Evidence, STAGE))

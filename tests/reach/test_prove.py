@@ -1,0 +1,325 @@
+"""One look: who is found behind a port, what goes wrong, and what hostile servers cost."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+import pytest
+
+import servers
+from leftopen.model.exposure import Access
+from leftopen.model.gap import Reason
+from leftopen.model.scope import Target
+from leftopen.reach import registry
+from leftopen.reach.api import Context, Outcome, Proof, Protocol
+from leftopen.reach.prove import Limits, Probing
+from leftopen.reach.reach import Reach
+from probing import KEYRING
+from reaching import QUICK, answer, look, look_at_store, reach_of, scope_of, web
+
+MAIL = b"From: a@example.org\r\nSubject: hi\r\n\r\nx\r\n"
+LIST = "location / { autoindex on; root {root}; }"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[dict[str, servers.Server]]:
+    """Real servers on ports that hint at nothing."""
+    with ExitStack() as stack:
+        start = stack.enter_context
+        redis = start(servers.redis())
+        servers.redis_cli(redis, "SET", "user:1", "Ada")
+        yield {
+            "redis": redis,
+            "redis closed": start(servers.redis("--requirepass", "x")),
+            "http": start(servers.nginx(LIST, {"a.eml": MAIL})),
+            "http tls": start(servers.nginx(LIST, {"a.eml": MAIL}, tls=True)),
+            "imap": start(servers.dovecot({"INBOX": [MAIL]}, open=True)),
+            "imap closed": start(servers.dovecot({"INBOX": [MAIL]}, open=False)),
+        }
+
+
+def test_all_are_found_at_once(lab: dict[str, servers.Server]) -> None:
+    hosts = tuple({f"{s.host}/32" for s in lab.values()})
+    scope = scope_of(hosts, tuple({s.port for s in lab.values()}))
+    targets = [scope.target(s.host, s.port) for s in lab.values()]
+    steps: list[int] = []
+    outcomes = list(reach_of(scope).prove(targets, steps.append))
+    seen = {(o.observation.endpoint.address, o.observation.endpoint.port): o for o in outcomes}
+    found = {name: seen[s.host, s.port].observation for name, s in lab.items()}
+    assert {n: (o.protocol, o.access) for n, o in found.items()} == {
+        "redis": ("redis", Access.GIVES_DATA),
+        "redis closed": ("redis", Access.ASKS_CREDENTIAL),
+        "http": ("http", Access.GIVES_DATA),
+        "http tls": ("http", Access.GIVES_DATA),
+        "imap": ("imap", Access.GIVES_DATA),
+        "imap closed": ("imap", Access.ASKS_CREDENTIAL),
+    }
+    assert [n for n, o in found.items() if o.tls] == ["http tls"]
+    assert {o.sensor for o in found.values()} == {"leftopen"}
+    assert {o.vantage for o in found.values()} == {"inside"}
+    assert all(o.target in targets for o in outcomes)
+    assert sum(steps) == len(lab)
+
+
+def test_the_port_is_a_hint_and_no_more() -> None:
+    """Whatever speaks at a port of PostgreSQL or Redis is still found as what it is."""
+    with web(lambda path: answer(b"<html></html>")) as server:
+        registered = registry.protocols()
+        hinted = tuple(
+            replace(p, ports=(server.port,)) if p.name in ("postgresql", "redis") else p
+            for p in registered
+        )
+        outcome = look_with(server.host, server.port, hinted)
+    assert outcome.observation.protocol == "http"
+
+
+def look_with(host: str, port: int, protocols: tuple[Protocol, ...], **more: object) -> Outcome:
+    scope = scope_of((f"{host}/32",), (port,))
+    reach = reach_of(scope)
+    reach._probing = replace(reach._probing, protocols=protocols, **more)  # type: ignore[arg-type]
+    (outcome,) = reach.prove([scope.target(host, port)])
+    return outcome
+
+
+def test_a_closed_port_is_closed() -> None:
+    outcome = look("127.0.0.1", servers.free_port())
+    assert outcome.observation.access is Access.CLOSED
+    assert outcome.gaps == ()
+
+
+def test_a_greeting_that_nobody_knows_is_speech_and_a_gap() -> None:
+    with servers.fake(lambda client: client.say(b"SSH-2.0-x\x1b[31m 078-05-1120\r\n")) as server:
+        outcome = look(server.host, server.port)
+    seen = outcome.observation
+    assert (seen.access, seen.protocol) == (Access.SPEAKS, "")
+    assert "\x1b" not in seen.detail
+    assert "1120" not in repr(outcome)
+    assert [g.reason for g in outcome.gaps] == [Reason.UNSUPPORTED]
+    assert seen.evidence == (outcome.evidence[0].uid,)
+
+
+def test_a_late_greeting_is_still_recognised() -> None:
+    def handle(client: servers.Conversation) -> None:
+        client.hear()  # says nothing until something was said
+        client.say(b"* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] late\r\n")
+
+    with servers.fake(handle) as server:
+        assert look(server.host, server.port).observation.protocol == "imap"
+
+
+def test_a_broken_probe_is_a_gap_with_its_name() -> None:
+    async def prove(context: Context) -> Proof | None:
+        raise ZeroDivisionError("078-05-1120")
+
+    broken = replace(registry.protocol("http"), prove=prove)
+    with web(lambda path: answer(b"")) as server:
+        outcome = look_with(server.host, server.port, (broken,))
+    assert outcome.observation.access is Access.UNDETERMINED
+    assert [g.reason for g in outcome.gaps] == [Reason.CRASHED]
+    assert "ZeroDivisionError" in outcome.gaps[0].detail
+    assert "1120" not in repr(outcome)
+
+
+def test_a_store_of_an_unknown_kind_is_a_gap() -> None:
+    with web(lambda path: answer(b"")) as server:
+        _, outcome = look_at_store(f"http://{server.host}:{server.port}/bucket", "s3")
+    assert [g.reason for g in outcome.gaps] == [Reason.UNSUPPORTED]
+
+
+def test_a_store_that_is_down_is_closed() -> None:
+    _, outcome = look_at_store(f"http://127.0.0.1:{servers.free_port()}/x")
+    assert outcome.observation.access is Access.CLOSED
+
+
+def test_the_user_agent_says_who_and_why() -> None:
+    more = """
+[authority]
+organisation = "Example"
+approver = "A. Person"
+reference = "T-1"
+contact = "soc@example.org\\r\\nX: \u00e9"
+valid_until = 2100-01-01"""
+    probing = Probing(
+        scope=scope_of(more=more),
+        guard=reach_of(scope_of())._guard,
+        meter=reach_of(scope_of())._probing.meter,
+        keyring=KEYRING,
+        run_id="run-1",
+    )
+    assert probing.user_agent == "Leftopen/0.1.0 (run run-1; soc@example.org??X: ?)"
+
+
+def test_the_plan_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> list[str]:
+        raise AssertionError(name)
+
+    more = """hosts = ["mail.test"]
+stores = [{url = "https://a.blob.core.windows.net/box", kind = "azure_blob"}]"""
+    plan = Reach(scope_of(more=more), KEYRING, "r", resolver=refuse).plan()
+    words = " ".join(f"{p.what} {p.request}" for p in plan)
+    assert "mail.test (a name)" in words
+    assert "https://a.blob.core.windows.net/box" in words
+    assert "127.0.0.1/32" in words
+    assert all(p.request for p in plan)
+
+
+def test_a_name_that_does_not_resolve_is_a_gap() -> None:
+    def fails(name: str) -> list[str]:
+        raise OSError("no such name")
+
+    more = 'hosts = ["mail.test"]\nstores = [{url = "http://files.test/x"}]'
+    reach = Reach(scope_of((), more=more), KEYRING, "r", resolver=fails)
+    found = list(reach.targets())
+    assert [getattr(g, "reason", None) for g in found] == [Reason.UNRESOLVED] * 2
+    assert list(reach.sweep()) == []
+
+
+def test_a_service_is_one_under_name_and_address() -> None:
+    with servers.redis("--requirepass", "x") as server:
+        scope = scope_of((), (server.port,), more='hosts = ["cache.test"]')
+        both = scope_of(("127.0.0.1/32",), (server.port,), more='hosts = ["cache.test"]')
+        assert scope.file != both.file
+        reach = reach_of(both, resolver=lambda name: ["127.0.0.1"])
+        assert [t for t in reach.targets() if isinstance(t, Target)] == []
+        swept = [target for target, _ in reach.sweep()]
+        outcomes = list(reach.prove(swept))
+    assert {t.endpoint.name for t in swept} == {"", "cache.test"}
+    assert {o.observation.endpoint.key for o in outcomes} == {
+        f"tcp/127.0.0.1/{server.port}/cache.test"
+    }
+
+
+# Hostile servers: each of them is a short conversation that no sane server has.
+
+
+def slowly(data: bytes, pause: float = 0.2) -> Callable[[servers.Conversation], None]:
+    def handle(client: servers.Conversation) -> None:
+        client.socket.settimeout(pause)
+        for n in range(len(data) * 1000):
+            client.say(data[n % len(data) : n % len(data) + 1])
+            with suppress(TimeoutError):
+                if not client.socket.recv(4096):
+                    return
+
+    return handle
+
+
+def after_request(*parts: bytes, flood: bytes = b"") -> Callable[[servers.Conversation], None]:
+    def handle(client: servers.Conversation) -> None:
+        while client.hear().strip():
+            pass
+        for part in parts:
+            client.say(part)
+        if flood:
+            client.flood(flood)
+        client.hear()
+
+    return handle
+
+
+def gzip_bomb() -> bytes:
+    packed = io.BytesIO()
+    with gzip.open(packed, "wb") as stream:
+        for _ in range(200):
+            stream.write(b"\0" * 1_000_000)
+    return packed.getvalue()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+JSON = HEAD.replace(b"text/html", b"application/json")
+BOMB = answer(gzip_bomb(), more={"Content-Encoding": "gzip"})
+DEEP = answer(b"[" * 1_000_000, kind="application/json")
+XML = answer(b"<EnumerationResults>" * 50_000, kind="application/xml")
+
+HOSTILE: dict[str, Callable[[servers.Conversation], object]] = {
+    "silent": lambda client: client.hear(),
+    "hangs up": lambda client: None,
+    "tarpit": slowly(b"x", 3.0),
+    "drip": slowly(b"drip"),
+    "endless banner": lambda client: client.flood(b"220 " + b"x" * 65_536),
+    "endless lines": lambda client: client.flood(b"220-more\r\n" * 1000),
+    "echo": lambda client: [client.say(line) for line in iter(client.hear, b"")],
+    "garbage": lambda client: client.flood(bytes(range(256)) * 100),
+    "TLS garbage": after_request(b"\x16\x03\x03\xff\xff" + b"\0" * 70_000),
+    "TLS alerts": lambda client: client.flood(b"\x15\x03\x03\x00\x02\x01\x00"),
+    "endless chunks": after_request(CHUNKED, flood=b"1\r\nx\r\n" * 10_000),
+    "big chunks": after_request(CHUNKED, flood=b"10000\r\n" + b"x" * 65_536 + b"\r\n"),
+    "lying chunk": after_request(CHUNKED + b"ffffffffffffffffffff\r\nx"),
+    "slow head": slowly(HEAD),
+    "header flood": after_request(HEAD, flood=b"X: y\r\n" * 1000),
+    "endless header": after_request(HEAD + b"X: ", flood=b"y" * 65_536),
+    "endless 100": after_request(flood=b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "3 TB": after_request(HEAD + b"Content-Length: 3000000000000\r\n\r\n", flood=b"x" * 65_536),
+    "short body": after_request(HEAD + b"Content-Length: 900\r\n\r\nshort"),
+    "gzip bomb": after_request(BOMB),
+    "deep JSON": after_request(DEEP),
+    "deep XML": after_request(XML),
+    "deep HTML": after_request(answer(b"<title>Index of /</title>" + b"<a href=x>" * 90_000)),
+    "HTTP/0.9": after_request(b"<html>old</html>"),
+    "redis bulk of 2^63": lambda client: [client.hear(), client.say(b"$9223372036854775807\r\n")],
+    "redis nesting": lambda client: [client.hear(), client.flood(b"*1\r\n" * 10_000)],
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_servers_cost_their_deadline_and_no_more(kind: str) -> None:
+    limits = Limits(seconds=2.0, greeting_seconds=0.2, answer_seconds=0.6, blind_seconds=0.3)
+    tracemalloc.start()
+    with servers.fake(HOSTILE[kind]) as server:
+        started = time.monotonic()
+        outcome = look(server.host, server.port, limits)
+        took = time.monotonic() - started
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert took < limits.seconds + 1
+    assert outcome.observation.access in (Access.UNDETERMINED, Access.SPEAKS)
+    assert outcome.observation.access is Access.SPEAKS or outcome.gaps
+    assert peak < 60_000_000
+
+
+def test_one_stuck_server_delays_no_other() -> None:
+    with ExitStack() as stack:
+        stuck = [stack.enter_context(servers.fake(slowly(b"x", 3.0))) for _ in range(5)]
+        good = stack.enter_context(servers.nginx(LIST, {"a.eml": MAIL}))
+        scope = scope_of(ports=(good.port, *(s.port for s in stuck)))
+        targets = [scope.target(s.host, s.port) for s in (*stuck, good)]
+        started = time.monotonic()
+        for outcome in reach_of(scope, replace(QUICK, greeting_seconds=0.5)).prove(targets):
+            if outcome.observation.endpoint.port == good.port:
+                assert outcome.observation.access is Access.GIVES_DATA
+                assert time.monotonic() - started < 2.0
+                return
+    pytest.fail("the good server was not proved")
+
+
+def test_catch_all_and_deflated_pages() -> None:
+    page = answer(zlib.compress(b"<html>app</html>"), more={"Content-Encoding": "deflate"})
+    with web(lambda path: page) as server:
+        outcome = look(server.host, server.port)
+    assert outcome.observation.access is Access.SPEAKS
+    assert "same page" in outcome.observation.detail
+    assert outcome.gaps == ()
+
+
+def test_redirect_loop() -> None:
+    hop = {"Location": "/next"}
+    with web(lambda path: answer(b"", "302 Found", more={"Location": path + "x"})) as server:
+        outcome = look(server.host, server.port)
+        assert len(server.requests) <= 6
+    assert hop
+    assert outcome.observation.access is Access.UNDETERMINED
+
+
+def test_numbers_that_overflow_are_no_numbers() -> None:
+    body = json.dumps([{"name": "a", "type": "file", "size": 10**400}]).encode()
+    with web(lambda path: answer(body, kind="application/json")) as server:
+        assert look(server.host, server.port).observation.access is Access.SPEAKS

@@ -1,0 +1,104 @@
+"""Regenerate docs/reference.md from the code: commands, plugins, the scope file, exit codes.
+
+`--check` changes nothing and ends 1 when the page is not what the code says; a test runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+PAGE = Path(__file__).parent.parent / "docs/reference.md"
+
+
+def main() -> int:
+    """Write or check the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    text = "\n".join(page()) + "\n"
+    if parser.parse_args().check:
+        current = PAGE.read_text() if PAGE.exists() else ""
+        if current != text:
+            print(f"{PAGE} is not what the code says; run: make docs")
+        return int(current != text)
+    PAGE.write_text(text)
+    print(f"{PAGE} written")
+    return 0
+
+
+def page() -> Iterator[str]:
+    """The lines of the page."""
+    yield "# Reference"
+    yield ""
+    yield "Made from the code by `make docs`; a test holds that it is what the code says."
+    yield from commands()
+    yield from plugins()
+    yield from scope_file()
+
+
+def commands() -> Iterator[str]:
+    """Every command's help."""
+    from leftopen.cli.main import cli
+
+    context = click.Context(cli, info_name="leftopen", max_content_width=100, terminal_width=100)
+    yield from ("", "## Commands")
+    for name in cli.list_commands(context):
+        yield from help_of(cli.get_command(context, name), f"leftopen {name}")
+
+
+def help_of(command: click.Command | None, name: str) -> Iterator[str]:
+    """One command and its own commands."""
+    assert command is not None
+    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    yield from ("", f"### `{name}`", "", "```text", command.get_help(context), "```")
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            yield from help_of(command.get_command(context, child), f"{name} {child}")
+
+
+def plugins() -> Iterator[str]:
+    """What there is of each kind."""
+    from leftopen.cause import registry as cause
+    from leftopen.contents import registry as contents
+    from leftopen.reach import registry as reach
+    from leftopen.trace import registry as trace
+
+    yield from ("", "## Plugins")
+    rows = [(p.name, reach.title_of(p), p.sends) for p in reach.protocols()]
+    yield from table("Protocols (reach)", ("name", "title", "what it sends"), rows)
+    rows = [(i.name, reach.title_of(i), i.source) for i in reach.imports()]
+    yield from table("Imports (reach)", ("name", "title", "source"), rows)
+    documents = [(f.name, contents.title_of(f)) for f in contents.formats()]
+    yield from table("Document formats (contents)", ("name", "title"), documents)
+    judged = (*contents.detectors(), *contents.forms(), *contents.markings())
+    rows = [(d.name, contents.title_of(d), d.source) for d in judged]
+    yield from table("Detectors, forms, markings (contents)", ("name", "title", "source"), rows)
+    causes = [(r.product, cause.title_of(r)) for r in (*cause.rules(), *cause.clouds())]
+    yield from table("Rules (cause)", ("product", "title"), causes)
+    logs = [(f.name, trace.title_of(f), f.source) for f in trace.formats()]
+    yield from table("Log formats (trace)", ("name", "title", "source"), logs)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table."""
+    yield from ("", f"### {title}", "", "| " + " | ".join(columns) + " |")
+    yield "|" + " --- |" * len(columns)
+    for row in rows:
+        yield "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in row) + " |"
+
+
+def scope_file() -> Iterator[str]:
+    """The JSON Schema of the scope file."""
+    from leftopen.model.scope import schema
+
+    yield from ("", "## Scope file", "", "`leftopen init` writes a commented one. JSON Schema:", "")
+    yield from ("```json", json.dumps(schema(), indent=1, sort_keys=True), "```")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
