@@ -7,7 +7,7 @@ export PIP_ROOT_USER_ACTION := ignore
 WORKERS ?= 2
 FUZZ_SECONDS ?= 20
 
-.PHONY: help demo test lint format bench fuzz docs lock setup setup-dev servers size clean
+.PHONY: help demo test lint format bench fuzz soak docs lock setup setup-dev servers size clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,10 @@ bench: $(VENV)/.dev ## every benchmark, one table each (BENCH=--quick for small 
 
 fuzz: $(VENV)/.dev ## every fuzz target for FUZZ_SECONDS
 	$(BIN)/python tools/fuzz.py --seconds $(FUZZ_SECONDS)
+
+soak: $(VENV)/.dev servers ## the long ones: 200 kills of a run, two minutes for each fuzz target
+	LEFTOPEN_KILLS=200 $(BIN)/python -m pytest -q tests/run/test_resume.py
+	$(BIN)/python tools/fuzz.py --seconds 120
 
 docs: $(VENV)/.base ## regenerate the reference pages from the code
 	$(BIN)/python tools/make_docs.py

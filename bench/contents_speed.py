@@ -171,7 +171,6 @@ def main() -> None:
             "extraction_to_stdlib": round(
                 figures["leftopen, extraction alone"]["user_s"] / peer, 2
             ),
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
     print(f"{messages} messages, {size / 1e6:.1f} MB, start-up {start:.2f} s", file=sys.stderr)
     for name, row in figures.items():

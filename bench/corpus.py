@@ -223,10 +223,14 @@ class Corpus:
             f"Date: Mon, {day} Jan 2023 {hour:02d}:00:00 -0500\nSubject: {sentence(rng)}\n"
             "MIME-Version: 1.0\n"
         )
-        kind = rng.choices(
-            ["plain", "alternative", "base64", "reply", "mixed"], [28, 22, 8, 20, 22]
-        )
-        return head + getattr(self, kind[0])()
+        kinds: list[Callable[[], str]] = [
+            self.plain,
+            self.alternative,
+            self.base64,
+            self.reply,
+            self.mixed,
+        ]
+        return head + rng.choices(kinds, [28, 22, 8, 20, 22])[0]()
 
     def plain(self) -> str:
         """Seven-bit text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -15,9 +16,11 @@ from probing import Probe
 
 T = TypeVar("T")
 
-# A loaded machine is no defect: what must be fast has a test that measures it.
-settings.register_profile("leftopen", deadline=None)
-settings.load_profile("leftopen")
+# A loaded machine is no defect: what must be fast has a benchmark. Tests are the same each time;
+# `make fuzz` looks for what is new.
+settings.register_profile("leftopen", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, max_examples=1_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "leftopen"))
 
 
 @pytest.fixture(scope="session")

@@ -128,8 +128,12 @@ def web(reply: Answer) -> Iterator[Web]:
         while line := client.hear():
             while client.hear().strip():
                 pass
-            asked.append(line.decode("latin-1").strip())
-            client.say(reply(line.split()[1].decode("latin-1")))
+            words = line.decode("latin-1").split()
+            if len(words) < 3:  # somebody who does not speak HTTP
+                return client.say(answer(b"", "400 Bad Request"))
+            asked.append(" ".join(words))
+            client.say(reply(words[1]))
+        return None
 
     with servers.fake(handle) as server:
         yield Web(server.host, server.port, asked)

@@ -541,7 +541,6 @@ def _azurite_script() -> Path:
     folders = (
         os.environ.get("LEFTOPEN_NODE_MODULES", ""),
         str(Path(__file__).parents[1] / ".servers" / "node_modules"),
-        "/tmp/az/node_modules",
     )
     for folder in filter(None, folders):
         script = Path(folder) / ".bin" / "azurite-blob"

@@ -1,6 +1,6 @@
-"""Regenerate docs/reference.md from the code: commands, plugins, the scope file, exit codes.
+"""Regenerate docs/ from the code: commands, plugins, the scope file and its JSON Schema.
 
-`--check` changes nothing and ends 1 when the page is not what the code says; a test runs it.
+`--check` changes nothing and ends 1 when a page is not what the code says; a test runs it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ from pathlib import Path
 
 import click
 
-PAGE = Path(__file__).parent.parent / "docs/reference.md"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def main() -> int:
-    """Write or check the page."""
+    """Write or check the pages."""
+    from leftopen.model.scope import schema
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
-    text = "\n".join(page()) + "\n"
-    if parser.parse_args().check:
-        current = PAGE.read_text() if PAGE.exists() else ""
-        if current != text:
-            print(f"{PAGE} is not what the code says; run: make docs")
-        return int(current != text)
-    PAGE.write_text(text)
-    print(f"{PAGE} written")
-    return 0
+    check = parser.parse_args().check
+    wanted = {
+        DOCS / "reference.md": "\n".join(page()) + "\n",
+        DOCS / "scope.schema.json": json.dumps(schema(), indent=1, sort_keys=True) + "\n",
+    }
+    stale = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
+    for path in stale:
+        if not check:
+            path.write_text(wanted[path])
+        print(f"{path.name} {'is not what the code says; run: make docs' if check else 'written'}")
+    return int(check and bool(stale))
 
 
 def page() -> Iterator[str]:
@@ -93,11 +97,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def scope_file() -> Iterator[str]:
-    """The JSON Schema of the scope file."""
-    from leftopen.model.scope import schema
+    """The commented scope file."""
+    from leftopen.cli.init import TEMPLATE
 
-    yield from ("", "## Scope file", "", "`leftopen init` writes a commented one. JSON Schema:", "")
-    yield from ("```json", json.dumps(schema(), indent=1, sort_keys=True), "```")
+    yield from ("", "## Scope file", "", "JSON Schema: [scope.schema.json](scope.schema.json).")
+    yield from ("", "What `leftopen init` writes:", "", "```toml")
+    yield from TEMPLATE.format(name="scope.toml").rstrip().splitlines()
+    yield "```"
 
 
 if __name__ == "__main__":

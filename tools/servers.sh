@@ -15,6 +15,7 @@ need postgres postgresql
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 need vsftpd vsftpd
 need rsync rsync
+need openssl openssl
 need node nodejs
 need npm npm
 if [ -n "$missing" ]; then

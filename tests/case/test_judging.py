@@ -190,8 +190,8 @@ _LEFT = Verdict(word=VerdictWord.EXFILTRATED, reasons=("r",), bytes_out=Bytes(lo
             {"causes": [cause()]},
             "says closed, and the service was open",
         ),
-        ({"exposure": _SEEN_FIRST}, {}, "shodan saw it 12 days before the owner's first look"),
-        ({"exposure": _REPORTED}, {}, "shodan saw it, and no probe of the owner did"),
+        ({"exposure": _SEEN_FIRST}, {}, "Shodan saw it 12 days before the owner's first look"),
+        ({"exposure": _REPORTED}, {}, "Shodan saw it, and no probe of the owner did"),
         (
             {"trace": trace(visits=(visit(PartyKind.RESEARCHER),))},
             {"trace": trace(visits=(visit(PartyKind.UNKNOWN),))},

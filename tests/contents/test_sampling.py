@@ -68,6 +68,16 @@ def test_the_byte_budget_holds() -> None:
     assert len(unknown.chosen) == 10
 
 
+def test_large_objects_are_not_passed_over_for_small_ones() -> None:
+    store = [ObjectRef(path=str(n), size=1000 if n % 2 else 10) for n in range(400)]
+    large = drawn = 0
+    for seed in range(200):
+        sample = choose(store, objects=400, bytes=20_000, seed=seed)
+        drawn += len(sample.chosen)
+        large += sum(ref.size == 1000 for ref, _ in sample.chosen)
+    assert 0.45 < large / drawn < 0.55
+
+
 def test_an_object_over_the_whole_budget_is_a_stratum_that_nothing_is_known_of() -> None:
     store = [*refs({"a": 50}), ObjectRef(path="huge", size=10**9)]
     sample = choose(store, objects=50, bytes=10**6, seed=1)
@@ -137,6 +147,18 @@ def test_the_interval_covers_the_truth(rate: float, strata: dict[str, int]) -> N
         guess = estimate(found, drawn, sample.population)
         covered += guess.low <= len(hits) <= guess.high
         assert guess.low <= guess.value <= guess.high
+    assert covered >= 930
+
+
+@pytest.mark.parametrize("marked", [0, 20, 50, 90])
+def test_a_stratum_that_could_hardly_be_read_does_not_hide_behind_the_others(marked: int) -> None:
+    """2 of 100 drawn in the stratum that has it all, 98 of 900 in the one that has none."""
+    rng = random.Random(marked)
+    covered = 0
+    for _ in range(1000):
+        found = sum(n < marked for n in rng.sample(range(100), 2))
+        guess = estimate({"a": found}, {"a": 2, "b": 98}, {"a": 100, "b": 900})
+        covered += guess.low <= marked <= guess.high
     assert covered >= 930
 
 

@@ -142,3 +142,14 @@ def test_any_text_is_a_listing_or_none(text: str, kind: str) -> None:
             assert entry.path.startswith("/f/")
             assert entry.path.isascii()
             assert " " not in entry.path
+
+
+def test_a_folder_of_many_files_is_read_whole_and_fast() -> None:
+    links = "".join(f'<a href="{n}">{n}</a> 24-Nov-2026 11:08 5\n' for n in range(40_000))
+    entries = parse_listing("/", page(f"<title>Index of /</title>{links}"))
+    assert entries is not None
+    assert len(entries) == 40_000
+    assert {e.size for e in entries} == {5}
+    one_line = parse_listing("/", page(f"<title>Index of /</title>{links}".replace("\n", "")))
+    assert one_line is not None
+    assert len(one_line) == 40_000

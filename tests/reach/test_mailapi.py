@@ -8,6 +8,7 @@ import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
@@ -158,7 +159,7 @@ def maildev(*args: str) -> Iterator[tuple[servers.Server, int]]:
     """MailDev 3 with one message in it, where npm has put it."""
     folders = (
         "/tmp/md/node_modules/.bin",
-        str(servers.Path(__file__).parents[1] / "node/node_modules/.bin"),
+        str(Path(__file__).parents[1] / "node/node_modules/.bin"),
     )
     binary = servers.need("maildev", *folders)
     smtp, port = servers.free_port(), servers.free_port()

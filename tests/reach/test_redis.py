@@ -237,7 +237,7 @@ MESSAGES = {
     "array of 2^31": "too many or too deep",
     "nested": "too many or too deep",
     "endless line": "no end of line",
-    "endless items": "used up",
+    "endless items": "too many or too deep",
     "a number that is none": "not a RESP answer",
     "an empty line": "not a RESP answer",
     "silence": "no answer within the time",

@@ -163,6 +163,7 @@ def test_a_stored_name_that_leads_elsewhere_now(canary: servers.Fake) -> None:
     (gap,) = reach.listing(exposure_at(canary.host, canary.port, "mail.test"))
     assert isinstance(gap, Gap)
     assert gap.reason is Reason.OUT_OF_SCOPE
+    assert "another address now" in gap.detail
     assert contacts(canary) == 0
 
 

@@ -135,7 +135,7 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert Reason.TOO_LARGE in {g.reason for g in found if isinstance(g, Gap)}
-    assert peak < 1_200_000_000
+    assert peak < 800_000_000
 
 
 def test_many_bad_lines_are_few_gaps() -> None:
@@ -180,8 +180,9 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*BANNER, "redis", "smb", "rsync", "ssl"]), VALUES))
 def test_any_field_may_be_anything(fields: dict[str, object]) -> None:
-    (found,) = read({**BANNER, **fields})
-    assert isinstance(found, Observation | Gap)
+    found = read({**BANNER, **fields})
+    assert found
+    assert all(isinstance(item, Observation | Gap) for item in found)
 
 
 @given(st.binary(max_size=300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -88,11 +89,11 @@ def test_named_hosts_are_swept_under_their_name() -> None:
 
 
 def test_silence_is_asked_twice_and_filtered() -> None:
-    listener, waiting = servers.socket.socket(), []
+    listener, waiting = socket.socket(), []
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
     for _ in range(4):  # a full queue drops further SYNs
-        client = servers.socket.socket()
+        client = socket.socket()
         client.setblocking(False)
         client.connect_ex(listener.getsockname())
         waiting.append(client)

@@ -80,13 +80,21 @@ def test_no_planted_value_gets_out(incident_served: Incident, tmp_path: Path, en
             [*command, "--json"], env=environment, stdout=out, stderr=error, cwd=outputs
         )
         if ending != "finished":
-            time.sleep(1.2)  # into the reading of contents
+            while process.poll() is None and _written(case) < 300_000:  # into reading contents
+                time.sleep(0.005)
             process.send_signal(signal.SIGABRT)  # faulthandler writes a crash dump to stderr
         process.wait(timeout=120)
-    assert (case / "case.sqlite").stat().st_size > 20_000
+    assert process.returncode == (-signal.SIGABRT if ending != "finished" else 14)
+    assert _written(case) >= 300_000
+    assert ending == "finished" or b"Fatal Python error" in (outputs / "stderr").read_bytes()
     values = {v for v in incident_served.truth.values if len(v.replace("-", "")) >= 9}
     assert len(values) > 100
     assert leaks(outputs, values) == []
+
+
+def _written(case: Path) -> int:
+    """Bytes of the store and its write-ahead log."""
+    return sum(p.stat().st_size for p in case.glob("case.sqlite*"))
 
 
 def test_inspect_shows_no_value_either(incident_served: Incident, tmp_path: Path) -> None:

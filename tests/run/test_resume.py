@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from leftopen.store.store import Store
 if TYPE_CHECKING:
     from conftest import Incident
 
-KILLS = 20
+KILLS = int(os.environ.get("LEFTOPEN_KILLS", "20"))  # make soak asks for more
 LEFTOPEN = (sys.executable, "-c", "from leftopen.cli.main import main; main()")
 
 

@@ -614,8 +614,9 @@ def _nature(source: Source, count: int) -> str:
         parts.append("no byte counts")
     elif source.names_objects:
         parts.append("names objects")
-    both = ", ".join(parts)
-    return both if text_width(both, SMALL) <= NAME else parts[0]
+    while len(parts) > 1 and text_width(", ".join(parts), SMALL) > NAME:
+        parts.pop()
+    return ", ".join(parts)
 
 
 def _party_name(party: Party) -> str:

@@ -71,9 +71,9 @@ def _outside_first(case: Case) -> str:
         return ""
     first = min(others, key=lambda o: (o.time, o.sensor))
     if not own:
-        return f"{first.sensor} saw it, and no probe of the owner did"
+        return f"{first.sensor.capitalize()} saw it, and no probe of the owner did"
     earlier = duration((min(own) - first.time).total_seconds())
-    return f"{first.sensor} saw it {earlier} before the owner's first look"
+    return f"{first.sensor.capitalize()} saw it {earlier} before the owner's first look"
 
 
 def _researcher(case: Case) -> str:

@@ -13,7 +13,7 @@ from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 
 MAX_FIXES = 100  # changes worked out for one configuration: each one reads it again
-MAX_REREAD = 20_000_000  # characters read again for all changes of one configuration
+MAX_REREAD = 2_000_000  # characters read again for all changes of one configuration
 
 
 @dataclass(frozen=True, slots=True)

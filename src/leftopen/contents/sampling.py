@@ -119,9 +119,9 @@ def estimate(
     """How many objects of the whole store have a property, with a 95% interval.
 
     Each stratum is weighted by its population. The interval is the exact hypergeometric one
-    (Clopper and Pearson's construction with finite population) at the effective sample size of
-    Korn and Graubard (1998), so it holds for zero and small counts; a stratum of which nothing
-    was read may hold anything from none to all.
+    (Clopper and Pearson's construction with finite population) at the effective sample size, so
+    it holds for zero and small counts; a stratum of which nothing was read may hold anything from
+    none to all.
     """
     population = sum(population_by_stratum.values())
     strata = [
@@ -138,7 +138,7 @@ def estimate(
             value=hits, low=hits, high=hits, population=population, sampled=sampled, exact=True
         )
     share = sum(size * found / drawn for found, drawn, size in strata) / covered
-    drawn = _effective(strata, share, sampled, covered)
+    drawn = _effective(strata, sampled, covered)
     low = _lower(covered, drawn, math.floor(share * drawn + 1e-9))
     high = _upper(covered, drawn, math.ceil(share * drawn - 1e-9))
     high = min(high, covered - (sampled - hits)) + (population - covered)
@@ -151,21 +151,14 @@ def estimate(
     )
 
 
-def _effective(
-    strata: Sequence[tuple[int, int, int]], share: float, sampled: int, covered: int
-) -> int:
+def _effective(strata: Sequence[tuple[int, int, int]], sampled: int, covered: int) -> int:
     """The size of the simple random sample that would know as much; never more than was drawn."""
-    # Kish: what unequal weights cost.
-    sizes = [float(sampled), 1 / sum((size / covered) ** 2 / n for _, n, size in strata)]
-    if 0 < share < 1:
-        # Korn and Graubard: from the variance of the estimate, with the share of a stratum drawn
-        # towards the whole (one object alone would show no variance).
-        variance = 0.0
-        for found, n, size in strata:
-            shrunk = (found + share) / (n + 1)
-            variance += (size / covered) ** 2 * shrunk * (1 - shrunk) / n
-        sizes.append(share * (1 - share) / variance)
-    return max(1, math.floor(min(sizes) + 1e-9))
+    # Kish (1965): what unequal weights cost.
+    weighted = 1 / sum((size / covered) ** 2 / n for _, n, size in strata)
+    # A stratum drawn from much more thinly than the others (its objects could not be read) may
+    # hide what the others do not have; proportional allocation alone is off by up to two.
+    thinnest = 2 * covered * min(n / size for _, n, size in strata)
+    return max(1, math.floor(min(sampled, weighted, thinnest) + 1e-9))
 
 
 def _lower(population: int, drawn: int, found: int) -> int:

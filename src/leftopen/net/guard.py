@@ -20,6 +20,7 @@ from leftopen.model.redact import safe
 from leftopen.model.scope import Scope
 
 Resolver = Callable[[str], Iterable[str]]
+MAX_REFUSED = 1000  # kept in memory, for a report
 MAX_ANSWERS = 64  # addresses of one name that are looked at
 _WATCHED = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 
@@ -121,7 +122,8 @@ class Guard:
             return
         host, port = str(address[0]), int(address[1])
         if not self.permits(host, port):
-            self.refused.append(f"{host} port {port}")
+            if len(self.refused) < MAX_REFUSED:
+                self.refused.append(f"{host} port {port}")
             raise OutOfScope(f"refused below the probe: {host} port {port} is not in scope")
 
 

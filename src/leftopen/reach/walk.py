@@ -119,7 +119,7 @@ async def walk(
         BudgetSpent: the budget of the dialer ended first.
     """
     waiting: deque[str] = deque()
-    opened = files = 0
+    opened = files = dropped = 0
     children: tuple[Entry, ...] = entries
     while True:
         for child in children:
@@ -128,30 +128,37 @@ async def walk(
             elif files < MAX_FILES:
                 files += 1
                 yield child
+            else:
+                dropped += 1
+        if (waiting and opened >= folders) or dropped:
+            limit = f"listing stopped after {opened + 1} folders and {files} files"
+            yield context.gap(Reason.BUDGET, start, limit, count=len(waiting) + dropped)
+            return
         if not waiting:
             return
-        if opened >= folders or files >= MAX_FILES:
-            limit = f"listing stopped after {opened + 1} folders and {files} files"
-            yield context.gap(Reason.BUDGET, start, limit, count=len(waiting))
-            return
         opened += 1
-        folder = waiting.popleft()
-        children = ()
-        if folder.count("/") - start.count("/") > MAX_DEPTH:
-            yield context.gap(Reason.TOO_DEEP, folder, f"deeper than {MAX_DEPTH} folders")
-            continue
-        try:
-            answer = await client.request("GET", folder, limit=PAGE_BYTES)
-        except BudgetSpent:
-            raise
-        except ProtocolError as e:
-            yield context.gap(Reason.MISBEHAVED, folder, str(e))
-            continue
-        listed = parse_listing(folder, answer)
-        if listed is None:
-            refused = answer.status in (401, 403)
-            reason = Reason.REFUSED if refused else Reason.UNPARSED
-            yield context.gap(reason, folder, f"no listing, answered with {answer.status}")
-        elif not answer.complete:
-            yield context.gap(Reason.TOO_LARGE, folder, f"a listing over {PAGE_BYTES} bytes")
-        children = listed or ()
+        children, gap = await _open(context, client, start, waiting.popleft())
+        if gap:
+            yield gap
+
+
+async def _open(
+    context: Context, client: HttpClient, start: str, folder: str
+) -> tuple[tuple[Entry, ...], Gap | None]:
+    """The children of one folder, and a Gap where not all of them could be had."""
+    if folder.count("/") - start.count("/") > MAX_DEPTH:
+        return (), context.gap(Reason.TOO_DEEP, folder, f"deeper than {MAX_DEPTH} folders")
+    try:
+        answer = await client.request("GET", folder, limit=PAGE_BYTES)
+    except BudgetSpent:
+        raise
+    except ProtocolError as e:
+        return (), context.gap(Reason.MISBEHAVED, folder, str(e))
+    listed = parse_listing(folder, answer)
+    if listed is None:
+        reason = Reason.REFUSED if answer.status in (401, 403) else Reason.UNPARSED
+        detail = f"no listing, answered with {answer.status}"
+        return (), context.gap(reason, folder, detail)
+    if answer.complete:
+        return listed, None
+    return listed, context.gap(Reason.TOO_LARGE, folder, f"a listing over {PAGE_BYTES} bytes")

@@ -56,7 +56,9 @@ def trace_logs(
     result, unseen = judge(
         digests,
         window=window,
-        window_note="as given" if start and end else "from the first to the last line of the logs",
+        window_note="The window is as given."
+        if start and end
+        else "The window is from the first to the last line of the logs.",
         endpoint=Endpoint(address="0.0.0.0", port=port),  # noqa: S104 - any, nothing listens
         protocol=protocol,
         parties=parties,

@@ -69,14 +69,14 @@ def window_note(exposure: Exposure) -> str:
     """What the start and the end of the window rest on, in one sentence."""
     opened, closed = exposure.opened, exposure.closed
     if opened.after:
-        start = f"not known to be open before {opened.after.time:%d %b %Y %H:%M} UTC"
+        start = f"The window: not known to be open before {opened.after.time:%d %b %Y %H:%M} UTC"
         start += f" ({opened.after.basis})"
     elif opened.before:
-        start = f"first known open {opened.before.time:%d %b %Y %H:%M} UTC"
+        start = f"The window: first known open {opened.before.time:%d %b %Y %H:%M} UTC"
         start += f" ({opened.before.basis}); when it was opened is not known"
     else:
-        start = "when it was opened is not known"
+        start = "The window: when it was opened is not known"
     end = "still open when last looked at"
     if closed.before:
         end = f"known closed from {closed.before.time:%d %b %Y %H:%M} UTC ({closed.before.basis})"
-    return f"{start}; {end}"
+    return f"{start}; {end}."

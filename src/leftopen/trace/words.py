@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -40,8 +41,8 @@ def amount(count: int) -> str:
 
 
 def percent(part: float) -> str:
-    """One digit, and never rounded up to 100."""
-    return f"{min(part * 100, 99.9) if part < 1 else 100:.1f}%"
+    """One digit, rounded down: a share of what is known never reads higher than it is."""
+    return f"{math.floor(part * 1000) / 10:.1f}%"
 
 
 def listed(items: Sequence[Interval]) -> str:

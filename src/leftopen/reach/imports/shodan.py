@@ -140,6 +140,8 @@ def _record(raw: bytes, place: str) -> Iterator[Observation | Gap]:
     except (msgspec.DecodeError, RecursionError):
         yield _banner(raw, place, "")
         return
+    if not host.data:
+        yield _gap(Reason.EMPTY, place, "a host without a banner")
     for number, banner in enumerate(host.data):
         yield _banner(bytes(banner), f"{place} data[{number}]", host.ip_str)
 

@@ -38,6 +38,7 @@ _EMULATOR: Final = "devstoreaccount1"
 class _Page:
     refs: tuple[ObjectRef, ...]
     marker: str
+    unnamed: int = 0  # blobs whose name is missing or longer than any name of Azure
 
 
 def _place(context: Context) -> tuple[str, str]:
@@ -79,8 +80,9 @@ def _parsed(container: str, answer: Response) -> _Page | None:
         return None
     if root.tag != "EnumerationResults":
         return None
-    refs = (_ref(container, blob) for blob in root.iterfind("Blobs/Blob"))
-    return _Page(tuple(r for r in refs if r), root.findtext("NextMarker") or "")
+    made = [_ref(container, blob) for blob in root.iterfind("Blobs/Blob")]
+    refs = tuple(ref for ref in made if ref)
+    return _Page(refs, root.findtext("NextMarker") or "", len(made) - len(refs))
 
 
 def _ref(container: str, blob: etree._Element) -> ObjectRef | None:
@@ -199,6 +201,9 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
                 return
             for ref in page.refs:
                 yield ref
+            if page.unnamed:
+                detail = "blobs without a usable name"
+                yield context.gap(Reason.UNPARSED, path, detail, count=page.unnamed)
             if not page.marker:
                 return
             if page.marker == marker:

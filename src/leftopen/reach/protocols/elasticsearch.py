@@ -166,6 +166,8 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
         for index in sorted(found, key=lambda i: i.index)[:MAX_INDICES]:
             async for item in _documents(context, client, index):
                 yield item
+        if (left := len(found) - MAX_INDICES) > 0:
+            yield context.gap(Reason.BUDGET, "", f"more than {MAX_INDICES} indices", count=left)
 
 
 async def _documents(

@@ -25,6 +25,7 @@ from leftopen.reach.imap_wire import TRACE, Answer, Imap, Token, number, pairs, 
 READ_BYTES: Final = 4096
 MAX_COUNTED: Final = 50  # mailboxes whose messages the proof counts
 MAX_TRIED: Final = 3  # mailboxes that the proof tries to read from
+_PEEK: Final = b"FETCH 1 (BODY.PEEK[]<0.%d>)" % READ_BYTES
 RANGE: Final = 500  # messages per FETCH of a listing
 _QUOTED: Final = rb'"(?:[^"\\\r\n\x00]|\\["\\])*"'
 _PRODUCT = re.compile(rb"Dovecot|Courier-IMAP|Cyrus|Exchange|hMailServer|MDaemon|Zimbra|GreenMail")
@@ -106,7 +107,7 @@ async def _prove(context: Context) -> Proof | None:
             return session.proof(Access.UNDETERMINED, refused)
         listed = context.evidence('LIST "" "*"', b"\n".join(names), _reproduce(context))
         counts = await _counts(session, names)
-        proof = await _first_message(context, session, listed, counts)
+        proof = await _first_message(context, session, listed, _candidates(names, counts))
         shown = tuple(safe(name, 80) for name in names[:20])
         return replace(proof, size=_size(session, names, counts), containers=shown)
 
@@ -153,32 +154,33 @@ def _size(session: Session, names: list[bytes], counts: Counts) -> Size | None:
     )
 
 
-async def _first_message(
-    context: Context, session: Session, listed: Evidence, counts: Counts
-) -> Proof:
-    """The first bytes of one message, from the fullest mailboxes."""
+def _candidates(names: list[bytes], counts: Counts) -> list[bytes]:
+    """Mailboxes to read from: the fullest first, then those that could not be counted."""
     full = sorted((n for n in counts if counts[n][0]), key=lambda n: -counts[n][0])
+    return [*full, *(name for name in names if name not in counts and quoted(name))][:MAX_TRIED]
+
+
+async def _first_message(
+    context: Context, session: Session, listed: Evidence, names: list[bytes]
+) -> Proof:
+    """The first bytes of one message, from the first mailbox that gives one."""
     refusal = ""
-    for name in full[:MAX_TRIED]:
+    for name in names:
         answer = await _examine(session.imap, name)
-        if answer.status != b"OK":
-            refusal = answer.said
-            continue
-        wanted = b"FETCH 1 (BODY.PEEK[]<0.%d>)" % READ_BYTES
-        answer = await session.imap.command(wanted, literal=READ_BYTES)
+        if answer.status == b"OK":
+            if not _exists(answer):
+                continue
+            answer = await session.imap.command(_PEEK, literal=READ_BYTES)
         if text := _body(answer):
-            read = context.evidence(
-                f"EXAMINE {safe(name, 80)}; {wanted.decode()}", text, content=True
-            )
+            request = f"EXAMINE {safe(name, 80)}; {_PEEK.decode()}"
+            read = context.evidence(request, text, content=True)
             given = f"{len(text)} bytes of a message were read"
             return session.proof(Access.GIVES_DATA, given, listed, read)
         refusal = answer.said
     if refusal:
-        return session.proof(
-            Access.LISTS, f"mailboxes are named, reading is refused: {refusal}", listed
-        )
-    empty = "mailboxes are named and empty" if counts else "no mailbox could be counted"
-    return session.proof(Access.LISTS, empty, listed)
+        detail = f"mailboxes are named, reading is refused: {refusal}"
+        return session.proof(Access.LISTS, detail, listed)
+    return session.proof(Access.LISTS, "the mailboxes that it names are empty", listed)
 
 
 async def _examine(imap: Imap, name: bytes) -> Answer:
@@ -186,6 +188,12 @@ async def _examine(imap: Imap, name: bytes) -> Answer:
     if (box := quoted(name)) is None:
         raise ProtocolError("a mailbox name with a line end in it")
     return await imap.command(b"EXAMINE " + box)
+
+
+def _exists(answer: Answer) -> int:
+    """How many messages an answer to EXAMINE says there are."""
+    counts = [number(line[0]) for line in answer.untagged if line[1:] == [b"EXISTS"]]
+    return (counts[-1] if counts else None) or 0
 
 
 def _body(answer: Answer) -> bytes:
@@ -217,8 +225,7 @@ async def _messages(context: Context, imap: Imap, name: bytes) -> AsyncIterator[
     if answer.status != b"OK":
         yield context.gap(Reason.REFUSED, place, f"EXAMINE was refused: {answer.said}")
         return
-    counts = [number(line[0]) for line in answer.untagged if line[1:] == [b"EXISTS"]]
-    last = (counts[-1] if counts else None) or 0
+    last = _exists(answer)
     for first in range(1, last + 1, RANGE):
         wanted = b"%d:%d" % (first, min(first + RANGE - 1, last))
         answer = await imap.command(b"FETCH %s (UID INTERNALDATE RFC822.SIZE)" % wanted)
