@@ -282,6 +282,12 @@ HOSTILE: dict[str, Callable[[servers.Conversation], object]] = {
     "one long line": after_request(
         answer(b"<title>Index of /</title>" + b"<a href=x " * 90_000 + b"<a href=y>")
     ),
+    "many links": after_request(
+        answer(
+            b"<title>Index of /</title>"
+            + b"".join(b"<a href=%%2%d%d>" % (n % 9, n) for n in range(60_000))
+        )
+    ),
     "open headings": after_request(answer(b"<title><h1>" * 80_000)),
     "HTTP/0.9": after_request(b"<html>old</html>"),
     "redis bulk of 2^63": after_line(b"$9223372036854775807\r\n"),

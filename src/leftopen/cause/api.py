@@ -133,6 +133,7 @@ class Judgement:
     addresses: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     protocol: str = ""  # where it differs from the rule set's
+    part: tuple[int, int] | None = None  # characters of the file that can be judged alone
     remedies: tuple[Remedy, ...] = ()  # smallest first
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from leftopen.cause.api import Edit, Files, Judgement, Remedy, SourceFile, shown
 from leftopen.cause.files import MemoryFiles, gap
@@ -12,8 +12,9 @@ from leftopen.model.cause import Cause, Fix, Truth, all_of
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 
-MAX_FIXES = 100  # changes worked out for one configuration: each one reads it again
-MAX_REREAD = 2_000_000  # characters read again for all changes of one configuration
+# Characters that are read again to try changes, for one configuration: a limit that does not
+# depend on the machine, so that two runs say the same.
+MAX_REREAD = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,12 @@ class Verdict:
     protocol: str
     references: tuple[str, ...]
     judgement: Judgement
+    number: int = 1  # of those with the same subject
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What it is about: finds the same judgement after an edit."""
+    def subject(self) -> tuple[str, str]:
+        """What it is about."""
         return self.rule, self.judgement.subject
-
-    def numbered(self, number: int) -> Verdict:
-        """The same, told apart from others with the same subject."""
-        subject = f"{self.judgement.subject} #{number}"
-        return replace(self, judgement=replace(self.judgement, subject=subject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +56,20 @@ def causes(judge: Judge, files: Files, place: str) -> Iterator[Cause | Gap]:
     found = judge(files)
     yield from found.gaps
     size = sum(len(source.text) for source in found.files.values())
-    fixes, limit = 0, min(MAX_FIXES, 1 + MAX_REREAD // (size + 1))
+    left, without = MAX_REREAD, 0
     for verdict in found.verdicts:
-        fix = None
+        fix, part = None, verdict.judgement.part
         if within_reach(verdict.judgement) is not Truth.NO:
-            fixes += 1
-            fix = _fix(judge, files, found, verdict) if fixes <= limit else None
+            cost = part[1] - part[0] if part else size
+            # The first change is always worked out, however large the file is.
+            if left == MAX_REREAD or left >= cost:
+                fix = _fix(judge, files, found, verdict)
+                left -= cost
+            else:
+                without += 1
         yield _cause(verdict, found, fix)
-    if fixes > limit:
-        detail = f"no change was worked out beyond the first {limit}"
-        yield gap(Reason.BUDGET, place, detail, fixes - limit)
+    if without:
+        yield gap(Reason.BUDGET, place, "no change was worked out for the last ones", without)
 
 
 def _cause(verdict: Verdict, found: Reading, fix: Fix | None) -> Cause:
@@ -94,12 +95,20 @@ def _fix(judge: Judge, files: Files, found: Reading, verdict: Verdict) -> Fix | 
     """The first remedy after which the same subject is closed."""
     for remedy in verdict.judgement.remedies:
         sources = {e.file: found.files[e.file] for e in remedy.edits if e.file in found.files}
-        edited = {path: apply(source.text, _of(remedy, path)) for path, source in sources.items()}
-        after = judge(MemoryFiles(edited, behind=files))
-        if not _closed(after, verdict):
-            continue
-        return _shown(remedy, tuple(sources.values()))
+        edited = {
+            path: _edited(source, _of(remedy, path), verdict.judgement.part)
+            for path, source in sources.items()
+        }
+        if _closed(judge(MemoryFiles(edited, behind=files)), verdict):
+            return _shown(remedy, tuple(sources.values()))
     return None
+
+
+def _edited(source: SourceFile, edits: Sequence[Edit], part: tuple[int, int] | None) -> str:
+    """The file, or the part of it that can be judged alone, with the edits made."""
+    start, end = part or (0, len(source.text))
+    moved = [Edit(e.file, e.start - start, e.end - start, e.text) for e in edits]
+    return apply(source.text[start:end], moved)
 
 
 def _of(remedy: Remedy, path: str) -> Sequence[Edit]:
@@ -107,9 +116,20 @@ def _of(remedy: Remedy, path: str) -> Sequence[Edit]:
 
 
 def _closed(after: Reading, before: Verdict) -> bool:
-    same = [v.judgement for v in after.verdicts if v.key == before.key]
+    """Is the same subject closed? A part that was judged alone holds no other of its name."""
+    part = before.judgement.part
     loopback_only = before.judgement.open is Truth.NO
-    return all((within_reach(j) if loopback_only else j.open) is Truth.NO for j in same)
+    return all(
+        (within_reach(v.judgement) if loopback_only else v.judgement.open) is Truth.NO
+        for v in after.verdicts
+        if v.subject == before.subject
+        and (v.number == before.number if part is None else _same_ports(v, before))
+    )
+
+
+def _same_ports(one: Verdict, two: Verdict) -> bool:
+    ports = set(one.judgement.ports), set(two.judgement.ports)
+    return not all(ports) or bool(ports[0] & ports[1])
 
 
 def _shown(remedy: Remedy, sources: Sequence[SourceFile]) -> Fix:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from leftopen.cause.api import CloudRule, Files, Judgement, RuleSet
@@ -32,6 +33,9 @@ MAX_LEVELS = 32
 _COPY = re.compile(
     r"(?i)(?:~|\.(?:bak|old|orig|save|swp|sample|example|rpmsave|rpmnew|dpkg-\w+|ucf-\w+))$"
 )
+
+
+_INCLUDES = re.compile(r"(?m)^[ \t]*(?:&|!)?(?:include|merge|aclfile)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +170,18 @@ def judge_cloud(plugin: CloudRule, path: str, files: Files) -> Reading:
     found = list(plugin.judge(source))
     name = f"{plugin.product}.{plugin.rule}"
     made = partial(Verdict, name, plugin.product, "", plugin.references)
-    verdicts = tuple(made(j) for j in found if isinstance(j, Judgement))
+    verdicts = _told_apart([made(j) for j in found if isinstance(j, Judgement)])
     gaps = tuple(g for g in found if isinstance(g, Gap))
     return Reading(verdicts, gaps, {path: source})
 
 
 def _told_apart(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """Subjects of the same name numbered, so that each can be found again after an edit."""
-    seen: dict[tuple[str, str], int] = {}
+    seen: Counter[tuple[str, str]] = Counter()
     made = []
     for verdict in verdicts:
-        number = seen[verdict.key] = seen.get(verdict.key, 0) + 1
-        made.append(verdict.numbered(number) if number > 1 else verdict)
+        seen[verdict.subject] += 1
+        made.append(replace(verdict, number=seen[verdict.subject]))
     return tuple(made)
 
 
@@ -287,11 +291,15 @@ def _below(product: str, folder: str, homes: set[tuple[str, str]], root: str) ->
 def _included(root: str, mains: Sequence[_Found]) -> set[str]:
     """Real paths of files that another file of the same product includes."""
     taken: set[str] = set()
+    files = DiskFiles(root)
     products = [item.product for item in mains]
     for item in mains:
         # With one file of its kind there is nothing that it could include from among them.
         plugin = rule_set(item.product)
         if plugin is None or products.count(item.product) < 2:
+            continue
+        source = files.load(item.path)
+        if isinstance(source, Gap) or not _INCLUDES.search(source.text):
             continue
         document = reader(plugin.reader).read(DiskFiles(root, item.path), item.path)
         own = os.path.realpath(item.path)

@@ -125,7 +125,7 @@ def member(node: Node | None, *names: str) -> Node | None:
         if node is None or not isinstance(node.value, Mapping):
             return None
         found = node.value.get(name)
-        if found is None:
+        if found is None and name not in node.value:
             wanted = name.lower()
             found = next((v for k, v in node.value.items() if k.lower() == wanted), None)
         node = found

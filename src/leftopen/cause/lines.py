@@ -18,20 +18,31 @@ class Line(NamedTuple):
 
 
 def lines(text: str, *, continued: bool = False) -> Iterator[Line]:
-    """All lines of a text; with `continued` a backslash at a line's end joins the next one."""
+    """Lines of a text that are not empty; `continued` lets a backslash at a line's end join."""
+    if continued and "\\" in text:
+        yield from _joined(text)
+        return
+    at = 0
+    for number, part in enumerate(text.split("\n"), 1):
+        end = at + len(part)
+        if part:
+            yield Line(part[:MAX_LINE].removesuffix("\r"), number, at, end)
+        at = end + 1
+
+
+def _joined(text: str) -> Iterator[Line]:
     at, number = 0, 0
     while at < len(text):
-        start, first, parts = at, number + 1, []
-        size = 0
+        start, first, parts, size = at, number + 1, list[str](), 0
         while True:
             newline = text.find("\n", at)
             end = len(text) if newline < 0 else newline
             part = text[at : min(end, at + MAX_LINE)].removesuffix("\r")
             at, number = end + 1, number + 1
-            joined = continued and part.endswith("\\") and at < len(text)
-            parts.append(part[:-1] if joined else part)
+            goes_on = part.endswith("\\") and at < len(text)
+            parts.append(part[:-1] if goes_on else part)
             size += len(part)
-            if not joined or size > MAX_LINE:
+            if not goes_on or size > MAX_LINE:
                 break
         yield Line("".join(parts), first, start, end)
 

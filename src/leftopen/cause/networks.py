@@ -51,9 +51,13 @@ class AddressSet:
         return AddressSet(_union(self.v4 + other.v4), _union(self.v6 + other.v6))
 
     def __and__(self, other: AddressSet) -> AddressSet:
+        if self is EVERYONE or other is EVERYONE:
+            return other if self is EVERYONE else self
         return AddressSet(_common(self.v4, other.v4), _common(self.v6, other.v6))
 
     def __sub__(self, other: AddressSet) -> AddressSet:
+        if other is EVERYONE:
+            return NOBODY
         return AddressSet(_without(self.v4, other.v4), _without(self.v6, other.v6))
 
     def __bool__(self) -> bool:
@@ -159,7 +163,8 @@ def strangers(admitted: AddressSet) -> Truth:
     YES beyond the size of any one organisation's public space, NO for private space and for
     public networks of ordinary size, UNKNOWN between: the file does not say whose they are.
     """
-    return any_of(_anybody(admitted & PUBLIC, 4), _anybody(admitted & PUBLIC, 6))
+    public = admitted & PUBLIC
+    return any_of(_anybody(public, 4), _anybody(public, 6))
 
 
 def _anybody(public: AddressSet, version: int) -> Truth:

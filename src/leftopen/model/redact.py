@@ -7,7 +7,6 @@ only through `safe(...)`.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import unicodedata
@@ -20,6 +19,9 @@ _LONG_NUMBER = re.compile(
     r"|(?<!\d)\d{1,4}/\d{1,2}/\d{1,4}(?!\d)"
 )
 _DIGIT = re.compile(r"\d")
+_SHAPE = str.maketrans(
+    dict.fromkeys("0123456789", "#") | {c: "x" for c in map(chr, range(128)) if c.isalpha()}
+)
 _MAILBOX = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+'-]{0,63}@(?=[A-Za-z0-9-]+\.)")
 
 
@@ -30,6 +32,8 @@ def mask_numbers(text: str) -> str:
 
 def escape_controls(text: str) -> str:
     """Make control, format (bidi, zero width), surrogate and unassigned characters visible."""
+    if text.isprintable():
+        return text
     return "".join(
         c if c == " " or unicodedata.category(c)[0] not in "CZ" else f"\\u{ord(c):04x}"
         for c in text
@@ -58,7 +62,10 @@ def redact(value: str, keep: int = 0) -> str:
     """
     keep = min(keep, len(value) // 3)
     head, tail = value[: len(value) - keep], value[len(value) - keep :]
-    masked = "".join("#" if c.isdigit() else "x" if c.isalpha() else c for c in head)
+    if head.isascii():
+        masked = head.translate(_SHAPE)
+    else:
+        masked = "".join("#" if c.isdigit() else "x" if c.isalpha() else c for c in head)
     return escape_controls(masked + tail)
 
 
@@ -79,8 +86,7 @@ class Keyring:
     def digest(self, kind: str, value: str | bytes) -> str:
         """HMAC-SHA-256 of (kind, value), first 16 bytes as hex. Normalise `value` first."""
         raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-        mac = hmac.new(self._key, kind.encode() + b"\0" + raw, hashlib.sha256)
-        return mac.hexdigest()[:32]
+        return hmac.digest(self._key, kind.encode() + b"\0" + raw, "sha256").hex()[:32]
 
     @property
     def raw(self) -> bytes:

@@ -7,8 +7,10 @@ tags) and "Virtual network service tags". Shapes: `az network nsg show`, `az net
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from leftopen.cause.api import CloudRule, Edit, Judgement, Remedy, SourceFile, factor
@@ -22,8 +24,10 @@ from leftopen.model.redact import safe
 
 Ports = tuple[tuple[int, int], ...]
 ALL_PORTS: Ports = ((0, 65_535),)
+MAX_DEPTH = 12  # levels of a snapshot above a group
 MAX_RULES = 5_000  # of one group; Azure allows 1,000
-MAX_LISTED_PORTS = 2_048
+MAX_LISTED = 2_048  # ports of one cause that are listed one by one
+MAX_MACHINES = 64  # destinations of one group that are told apart
 _TYPE = "microsoft.network/networksecuritygroups"
 _DEFAULTS = (  # name, priority, source, allow
     ("AllowVnetInBound", 65_000, "VirtualNetwork", True),
@@ -54,6 +58,7 @@ class Source:
     addresses: AddressSet = NOBODY
     tenants: frozenset[str] = frozenset()  # tags of addresses that any tenant can have
     unknown: frozenset[str] = frozenset()
+    concerns: bool = False  # whether anybody in it can be a stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,16 @@ class Reach:
     addresses: AddressSet = NOBODY
     tenants: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
-    rules: list[NsgRule] = field(default_factory=list)  # those that let strangers in
-    through: AddressSet = NOBODY  # what these rules let in
+    rules: list[NsgRule] = field(default_factory=list)  # those that let them in
+
+    def add(
+        self, rule: NsgRule, addresses: AddressSet, tenants: Set[str], unknown: Set[str]
+    ) -> None:
+        """Let more through."""
+        self.rules.append(rule)
+        self.addresses |= addresses
+        self.tenants |= tenants
+        self.unknown |= unknown
 
     @property
     def strangers(self) -> Truth:
@@ -96,9 +109,17 @@ class Reach:
         tags = Truth.YES if self.tenants else Truth.UNKNOWN if self.unknown else Truth.NO
         return any_of(strangers(self.addresses), tags)
 
+    def then(self, other: Reach) -> Reach:
+        """Whom this group and another one behind it let through."""
+        tenants = self.tenants & other.tenants
+        tenants |= self.tenants if other.addresses & PUBLIC else set()
+        tenants |= other.tenants if self.addresses & PUBLIC else set()
+        unknown, rules = self.unknown | other.unknown, self.rules + other.rules
+        return Reach(self.addresses & other.addresses, tenants, unknown, rules)
+
     def __str__(self) -> str:
         tags = sorted(self.tenants | self.unknown)
-        public = str(self.through) if self.through or not tags else ""
+        public = str(self.addresses) if self.addresses or not tags else ""
         return ", ".join(filter(None, (public, *(safe(tag, 60) for tag in tags))))
 
 
@@ -106,20 +127,17 @@ def reach(rules: Sequence[NsgRule], protocol: str, port: int, address: int) -> R
     """Walk the rules by priority; the first match decides, for each source address."""
     found, left, gone = Reach(), EVERYONE, set[str]()
     for rule in rules:
-        if not rule.covers(protocol, port, address):
+        source = rule.source
+        if not source.concerns or not rule.covers(protocol, port, address):
             continue
-        new = left & rule.source.addresses
-        tenants = set(rule.source.tenants) - gone if left & PUBLIC else set()
-        unknown = set(rule.source.unknown) - gone
+        new = left & source.addresses
         if rule.allow:
-            found.addresses |= new
-            found.tenants |= tenants
-            found.unknown |= unknown
+            tenants = source.tenants - gone if left & PUBLIC else frozenset[str]()
+            unknown = source.unknown - gone
             if tenants or unknown or new & PUBLIC:
-                found.rules.append(rule)
-                found.through |= new
-        gone |= rule.source.tenants | rule.source.unknown
-        left -= rule.source.addresses
+                found.add(rule, new, tenants, unknown)
+        gone |= source.tenants | source.unknown
+        left -= source.addresses
         if not left:
             break
     return found
@@ -131,7 +149,7 @@ def _source(prefixes: Sequence[str]) -> Source:
         tag = prefix.lower()
         network = parse(prefix)
         if tag in ("*", "any"):
-            return Source(EVERYONE)
+            return Source(EVERYONE, concerns=True)
         if network is not None:
             addresses |= network
         elif tag == "internet":
@@ -142,7 +160,8 @@ def _source(prefixes: Sequence[str]) -> Source:
             tenants.add(prefix)
         elif tag.split(".")[0] not in _PLATFORM:
             unknown.add(prefix)
-    return Source(addresses, frozenset(tenants), frozenset(unknown))
+    concerns = bool(addresses & PUBLIC or tenants or unknown)
+    return Source(addresses, frozenset(tenants), frozenset(unknown), concerns)
 
 
 def _destination(prefixes: Sequence[str], groups: bool) -> AddressSet:
@@ -231,25 +250,22 @@ def _group(node: Node, effective: bool) -> Group:
     )
 
 
-def _find(node: Node, depth: int = 0) -> Iterator[tuple[Node, ...]]:
+def _find(node: Node, depth: int = 0) -> Iterator[tuple[Node, tuple[Node, ...]]]:
     """Every group in a snapshot; the groups that one network card passes come together."""
-    if effective := [
-        i for i in items(member(node, "value")) if member(i, "effectiveSecurityRules")
-    ]:
-        yield tuple(effective)
+    listed = items(member(node, "value"))
+    if effective := [i for i in listed if member(i, "effectiveSecurityRules")]:
+        yield node, tuple(effective)
         return
     is_group = string(member(node, "type")).lower() == _TYPE
-    if is_group or member(node, "securityRules") or member(node, "properties", "securityRules"):
-        yield (node,)
-        return
-    if member(node, "effectiveSecurityRules"):
-        yield (node,)
+    names = ("securityRules",), ("properties", "securityRules"), ("effectiveSecurityRules",)
+    if is_group or any(member(node, *path) for path in names):
+        yield node, (node,)
         return
     children = list(items(node))
     if isinstance(node.value, Mapping):
         children += node.value.values()
     for child in children:
-        if depth < 12 and not isinstance(child.value, str):
+        if depth < MAX_DEPTH and isinstance(child.value, Mapping | tuple):
             yield from _find(child, depth + 1)
 
 
@@ -261,39 +277,54 @@ def judge(source: SourceFile) -> Iterator[Judgement | Gap]:
         yield gap(Reason.CORRUPT, source.path, f"not JSON: {e}")
         return
     count = 0
-    for number, nodes in enumerate(_find(root)):
+    text = Text(source)
+    for whole, nodes in _find(root):
         count += 1
         try:
             groups = [_group(n, bool(member(n, "effectiveSecurityRules"))) for n in nodes]
         except ValueError as e:
-            yield gap(Reason.CORRUPT, source.path, f"network security group {number + 1}: {e}")
+            place = f"{source.path}:{text.line(whole.start)}"
+            yield gap(Reason.CORRUPT, place, f"network security group: {e}")
             continue
-        yield from _judge(source, groups, number)
+        yield from _judge(text, whole, groups)
     if not count:
         yield gap(Reason.EMPTY, source.path, "no network security group in it")
 
 
-def _judge(source: SourceFile, groups: Sequence[Group], number: int) -> Iterator[Judgement]:
-    name = " and ".join(dict.fromkeys(g.name for g in groups)) or f"number {number + 1}"
-    admitted: dict[tuple[str, Truth, str], tuple[Reach, list[tuple[int, int]]]] = {}
-    rules = [rule for group in groups for rule in group.rules]
-    addresses = _points([edge for r in rules for edge in r.destination.v4], 1 << 32)
+class Text:
+    """A snapshot's text with its lines, found once for thousands of groups."""
+
+    def __init__(self, source: SourceFile) -> None:
+        self.path = source.path
+        self.ends = [m.start() for m in re.finditer("\n", source.text)]
+
+    def line(self, at: int) -> int:
+        """The line (from 1) of a character."""
+        return bisect_left(self.ends, at) + 1
+
+    def origin(self, node: Node, detail: str = "") -> Origin:
+        """Where a value stands."""
+        return Origin(file=safe(self.path, 300), line=self.line(node.start), detail=detail)
+
+
+def _judge(text: Text, whole: Node, groups: Sequence[Group]) -> Iterator[Judgement]:
+    admitted: dict[tuple[str, str], tuple[Reach, list[tuple[int, int]]]] = {}
+    rules = [rule for group in groups for rule in group.rules if rule.source.concerns]
+    addresses = _points([edge for r in rules for edge in r.destination.v4], 1 << 32)[:MAX_MACHINES]
     for protocol in ("tcp", "udp"):
         edges = [edge for r in rules if r.protocol in ("*", protocol) for edge in r.ports]
         points = _points(edges, 65_536)
         for at, port in enumerate(points):
-            best = _widest(groups, protocol, port, addresses[:64])
-            if best.strangers is Truth.NO:
+            best = _widest(groups, protocol, port, addresses)
+            if best is None:
                 continue
             end = points[at + 1] - 1 if at + 1 < len(points) else 65_535
-            key = (protocol, best.strangers, str(best) + str([r.name for r in best.rules]))
+            key = (protocol, str(best) + str([r.name for r in best.rules]))
             admitted.setdefault(key, (best, []))[1].append((port, end))
-    for at, ((protocol, _, _), (found, ports)) in enumerate(admitted.items()):
-        yield _judgement(
-            source, groups, f"{number} {name} {protocol} {at}", name, (protocol, found, ports)
-        )
+    for (protocol, _), (found, ports) in admitted.items():
+        yield _judgement(text, whole, groups, protocol, found, _joined(ports))
     if not admitted:
-        yield _closed(source, number, name)
+        yield _closed(text, whole, groups)
 
 
 def _points(ranges: Sequence[tuple[int, int]], size: int) -> list[int]:
@@ -302,61 +333,58 @@ def _points(ranges: Sequence[tuple[int, int]], size: int) -> list[int]:
     return sorted(e for e in edges if e < size)
 
 
-def _widest(groups: Sequence[Group], protocol: str, port: int, addresses: Sequence[int]) -> Reach:
-    """The widest admission to any machine behind the groups; a packet must pass all of them."""
-    best = Reach()
+def _widest(
+    groups: Sequence[Group], protocol: str, port: int, addresses: Sequence[int]
+) -> Reach | None:
+    """The widest admission of strangers to any machine behind the groups, None for none.
+
+    A packet must pass all groups.
+    """
+    unsure = None
     for address in addresses:
         found = [reach(g.rules, protocol, port, address) for g in groups]
         both = found[0]
         for other in found[1:]:
-            both = Reach(
-                both.addresses & other.addresses,
-                both.tenants & other.tenants
-                | (both.tenants if other.addresses & PUBLIC else set()),
-                both.unknown | other.unknown,
-                both.rules + other.rules,
-                both.through & other.through,
-            )
-        order = {Truth.NO: 0, Truth.UNKNOWN: 1, Truth.YES: 2}
-        if order[both.strangers] > order[best.strangers]:
-            best = both
-    return best
+            both = both.then(other)
+        holds = both.strangers
+        if holds is Truth.YES:
+            return both
+        if holds is Truth.UNKNOWN:
+            unsure = both
+    return unsure
 
 
 def _judgement(
-    source: SourceFile,
+    text: Text,
+    whole: Node,
     groups: Sequence[Group],
-    subject: str,
-    name: str,
-    admitted: tuple[str, Reach, Sequence[tuple[int, int]]],
+    protocol: str,
+    found: Reach,
+    ports: Sequence[tuple[int, int]],
 ) -> Judgement:
-    protocol, found, ports = admitted
-    shown = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in _joined(ports))
-    listed = [
-        p
-        for low, high in ports[:MAX_LISTED_PORTS]
-        for p in range(low, min(high, low + MAX_LISTED_PORTS) + 1)
-    ]
+    shown = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ports)
     spoken = shown.replace("-", " to ").replace(",", ", ")
     names = ", ".join(dict.fromkeys(r.name for r in found.rules))
-    where = next((r.node for r in found.rules if r.node), None)
-    place = Origin(
-        file=safe(source.path, 300),
-        line=source.text.count("\n", 0, where.start) + 1 if where else 0,
-        detail=f"priority {found.rules[0].priority}" if found.rules else "",
-    )
+    first = found.rules[0]
+    place = text.origin(first.node or whole, f"priority {first.priority}")
+    count = sum(high - low + 1 for low, high in ports)
+    listed = [p for low, high in ports for p in range(low, high + 1)] if count <= MAX_LISTED else []
+    title = f"Network security group {_name(groups)} admits strangers to {protocol} {spoken}"
     return Judgement(
-        subject=subject,
-        title=f"Network security group {name} admits strangers to {protocol} {spoken}: {names}",
+        subject=f"{_name(groups)} {protocol}",
+        title=f"{title}: {names}",
         factors=(
             factor("path", found.strangers, names, str(found), place, ours=True),
-            factor(
-                "ports", Truth.YES, "destinationPortRange", f"{protocol} {shown}", place, ours=True
-            ),
+            factor("ports", Truth.YES, "ports", f"{protocol} {shown}", place, ours=True),
         ),
-        ports=tuple(listed) if len(listed) <= MAX_LISTED_PORTS else (),
-        remedies=tuple(_remedies(source, groups, found)),
+        ports=tuple(listed),
+        part=(whole.start, whole.end),
+        remedies=tuple(_remedies(text.path, groups, found)),
     )
+
+
+def _name(groups: Sequence[Group]) -> str:
+    return " and ".join(dict.fromkeys(g.name for g in groups)) or "without a name"
 
 
 def _joined(ports: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -369,16 +397,17 @@ def _joined(ports: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return made
 
 
-def _closed(source: SourceFile, number: int, name: str) -> Judgement:
-    place = Origin(file=safe(source.path, 300), line=1)
+def _closed(text: Text, whole: Node, groups: Sequence[Group]) -> Judgement:
+    place = text.origin(whole)
     return Judgement(
-        subject=f"{number} {name}",
-        title=f"Network security group {name} lets no stranger in",
+        subject=_name(groups),
+        title=f"Network security group {_name(groups)} lets no stranger in",
         factors=(factor("path", Truth.NO, "securityRules", "nobody from outside", place),),
+        part=(whole.start, whole.end),
     )
 
 
-def _remedies(source: SourceFile, groups: Sequence[Group], found: Reach) -> Iterator[Remedy]:
+def _remedies(path: str, groups: Sequence[Group], found: Reach) -> Iterator[Remedy]:
     """Admit the virtual network only; where that is no change, deny."""
     rules = [r for r in found.rules if r.node is not None]
     for title, option, narrow in (
@@ -386,7 +415,7 @@ def _remedies(source: SourceFile, groups: Sequence[Group], found: Reach) -> Iter
         ("Deny", "--access Deny", False),
     ):
         changes = [c for r in rules for c in (_narrow(r) if narrow else _deny(r))]
-        edits = [Edit(source.path, start, end, text) for start, end, text in dict.fromkeys(changes)]
+        edits = [Edit(path, start, end, text) for start, end, text in dict.fromkeys(changes)]
         commands = [_command(g, r, option) for g in groups for r in rules if r in g.rules]
         note = "Name the networks that need it instead, if other sites do."
         yield Remedy(
