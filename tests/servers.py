@@ -523,7 +523,7 @@ def azurite(containers: Containers | None = None) -> Iterator[Server]:
     blobs. URLs are `http://host:port/devstoreaccount1/<container>/<blob>`.
     """
     node = need("node")
-    script = _azurite_script()
+    script = from_npm("azurite-blob")
     port = free_port()
     with scratch() as folder:
         argv = [node, str(script), "--blobHost", CLIENT, "--blobPort", str(port), "--silent"]
@@ -537,16 +537,17 @@ def azurite(containers: Containers | None = None) -> Iterator[Server]:
             yield server
 
 
-def _azurite_script() -> Path:
+def from_npm(name: str) -> Path:
+    """A server from npm (tools/servers.sh puts it into .servers/), its script resolved."""
     folders = (
         os.environ.get("LEFTOPEN_NODE_MODULES", ""),
         str(Path(__file__).parents[1] / ".servers" / "node_modules"),
     )
     for folder in filter(None, folders):
-        script = Path(folder) / ".bin" / "azurite-blob"
+        script = Path(folder) / ".bin" / name
         if script.exists():
             return script.resolve()
-    absent("azurite is not installed: npm install azurite, then set LEFTOPEN_NODE_MODULES")
+    absent(f"{name} is not installed: make servers, or set LEFTOPEN_NODE_MODULES")
 
 
 def azurite_put(server: Server, path: str, content: bytes, headers: Mapping[str, str]) -> None:

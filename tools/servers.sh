@@ -1,6 +1,6 @@
 #!/bin/sh
 # The real servers that the tests talk to: Debian packages when root and apt-get is there,
-# Azurite from npm into .servers/. What is missing afterwards, the tests skip with its reason
+# Azurite and MailDev from npm into .servers/. What is missing afterwards, the tests skip with its reason
 # (and fail on it under CI=true). Nothing is started here and no service is enabled.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -37,10 +37,11 @@ if [ -n "$missing" ]; then
         echo "not root: these test servers stay absent, their tests are skipped:$missing" >&2
     fi
 fi
-if command -v npm >/dev/null && [ ! -e "$here/.servers/node_modules/.stamp" ]; then
+lock="$here/tests/node/package-lock.json"
+if command -v npm >/dev/null && ! cmp -s "$lock" "$here/.servers/node_modules/.installed"; then
     mkdir -p "$here/.servers"
     cp "$here/tests/node/package.json" "$here/tests/node/package-lock.json" "$here/.servers/"
     (cd "$here/.servers" && npm ci --silent --no-audit --no-fund --ignore-scripts) &&
-        touch "$here/.servers/node_modules/.stamp" ||
-        echo "Azurite could not be installed from npm; its tests are skipped" >&2
+        cp "$lock" "$here/.servers/node_modules/.installed" ||
+        echo "Azurite and MailDev could not be installed from npm; their tests are skipped" >&2
 fi

@@ -212,3 +212,29 @@ def test_no_alarm_on_a_copy_of_nginx(tmp_path: Path) -> None:
 def test_texts_need_a_known_product() -> None:
     with pytest.raises(KeyError):
         list(explain_texts("nothing", {"a": ""}))
+
+
+def test_folder_that_cannot_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "vsftpd.conf").write_text("listen=YES\n")
+    (tmp_path / "closed").mkdir(mode=0o000)
+    try:
+        causes, gaps = _split([tmp_path])
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert len(causes) == 1
+    # The administrator may list every folder.
+    assert [g.reason for g in gaps] == ([] if os.getuid() == 0 else [Reason.UNREADABLE])
+
+
+def test_empty_folder_says_so(tmp_path: Path) -> None:
+    _, gaps = _split([tmp_path])
+    assert [g.reason for g in gaps] == [Reason.EMPTY]
+
+
+def test_folders_beyond_the_limit(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 40)
+    deep.mkdir(parents=True)
+    (deep / "vsftpd.conf").write_text("listen=YES\n")
+    causes, gaps = _split([tmp_path])
+    assert causes == []
+    assert [g.reason for g in gaps] == [Reason.TOO_DEEP]

@@ -128,7 +128,7 @@ def test_deep_nesting(depth: int) -> None:
         ("redis", "bind " + "1 " * 400_000),
         ("postgresql", "host " + "a," * 400_000),
         ("postgresql", "host all all 10.0.0.0/8 trust\n" * 30_000),
-        ("rsync", "[m]\n" * 100_000),
+        ("rsync", "[m]\n" * 30_000),
         ("rsync", "\\\n" * 400_000),
         ("dovecot", "a = " + "#" * 900_000),
         ("dovecot", "passdb " + "{ " * 400_000),

@@ -27,7 +27,6 @@ from leftopen.model.gap import Reason
 from leftopen.reach.reach import object_name
 from reaching import answer, contacts, exposure_of, look, reach_of, read_all, scope_of, web
 
-NOIDA_ELSEWHERE = ("/tmp/noida/lib/python3.11/site-packages/noida_db",)
 PERSON = {"name": "Ada", "ssn": "078-05-1120"}
 
 
@@ -36,7 +35,7 @@ def noida() -> Iterator[servers.Server]:
     """noida-db, an Elasticsearch-compatible server from PyPI, with one index of 3 documents."""
     package = find_spec("noida_db")
     folders = list(package.submodule_search_locations or []) if package else []
-    binary = servers.need("noida-db", *folders, *NOIDA_ELSEWHERE)
+    binary = servers.need("noida-db", *folders)
     port = servers.free_port()
     with servers.scratch() as folder:
         argv = [binary, "start", "--data-dir", str(folder / "data"), "--host", servers.CLIENT]

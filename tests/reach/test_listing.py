@@ -76,6 +76,13 @@ def test_refusals_are_none() -> None:
 
 
 HOSTILE = [
+    "a:b",
+    "./../x",
+    "./..",
+    "%2e%2e",
+    "./%2e%2e/",
+    "a/b",
+    "./a:b/c",
     "../x",
     "%2e%2e/",
     "a%2fb",
@@ -111,6 +118,23 @@ def test_names_are_encoded_for_the_request() -> None:
     entries = parse_listing("/", page(body))
     assert entries is not None
     assert [e.path for e in entries] == ["/a%20b%C3%A9%22.txt"]
+
+
+@pytest.mark.parametrize(
+    ("href", "path"),
+    [
+        ("./1700.M1:2,S", "/f/1700.M1:2,S"),
+        (".htaccess", "/f/.htaccess"),
+        ("a%5Cb", "/f/a%5Cb"),
+        ("/f/x", "/f/x"),
+        ("100%", "/f/100%"),
+        ("...", "/f/..."),
+    ],
+)
+def test_odd_names_are_children(href: str, path: str) -> None:
+    entries = parse_listing("/f/", page(f'<title>Index of /f/</title><a href="{href}">x</a>'))
+    assert entries is not None
+    assert [e.path for e in entries] == [path]
 
 
 def test_nginx_json() -> None:

@@ -8,7 +8,6 @@ import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 
@@ -157,11 +156,7 @@ def test_a_broken_second_page_is_a_gap() -> None:
 @contextmanager
 def maildev(*args: str) -> Iterator[tuple[servers.Server, int]]:
     """MailDev 3 with one message in it, where npm has put it."""
-    folders = (
-        "/tmp/md/node_modules/.bin",
-        str(Path(__file__).parents[1] / "node/node_modules/.bin"),
-    )
-    binary = servers.need("maildev", *folders)
+    binary = str(servers.from_npm("maildev"))
     smtp, port = servers.free_port(), servers.free_port()
     with servers.scratch() as folder:
         argv = [binary, "--smtp", str(smtp), "--web", str(port), "--ip", servers.CLIENT]

@@ -284,8 +284,7 @@ HOSTILE: dict[str, Callable[[servers.Conversation], object]] = {
     ),
     "many links": after_request(
         answer(
-            b"<title>Index of /</title>"
-            + b"".join(b"<a href=%%2%d%d>" % (n % 9, n) for n in range(60_000))
+            b"<title>Index of /</title>" + b"".join(b"<a href=./.%d>" % n for n in range(60_000))
         )
     ),
     "open headings": after_request(answer(b"<title><h1>" * 80_000)),

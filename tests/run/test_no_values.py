@@ -84,7 +84,7 @@ def test_no_planted_value_gets_out(incident_served: Incident, tmp_path: Path, en
                 time.sleep(0.005)
             process.send_signal(signal.SIGABRT)  # faulthandler writes a crash dump to stderr
         process.wait(timeout=120)
-    assert process.returncode == (-signal.SIGABRT if ending != "finished" else 14)
+    assert process.returncode in ((13, 14) if ending == "finished" else (-signal.SIGABRT,))
     assert _written(case) >= 300_000
     assert ending == "finished" or b"Fatal Python error" in (outputs / "stderr").read_bytes()
     values = {v for v in incident_served.truth.values if len(v.replace("-", "")) >= 9}

@@ -14,7 +14,7 @@ from leftopen.model.redact import safe
 
 # Characters that are read again to try changes, for one configuration: a limit that does not
 # depend on the machine, so that two runs say the same.
-MAX_REREAD = 4_000_000
+MAX_REREAD = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from leftopen.cause.api import CloudRule, Files, Judgement, RuleSet
@@ -47,6 +47,31 @@ class _Found:
     fragment: bool
 
 
+@dataclass(slots=True)
+class _Survey:
+    """What is below a folder."""
+
+    found: list[_Found] = field(default_factory=list)
+    other: int = 0  # files that nobody here reads
+    gaps: list[Gap] = field(default_factory=list)
+
+    def add(self, path: str, files: DiskFiles) -> None:
+        """Take one file in."""
+        if os.path.islink(path):
+            self.other += not files.where(path)
+            return
+        product, fragment = ("", False) if _COPY.search(path) else _recognised(path)
+        if product:
+            self.found.append(_Found(product, path, fragment))
+        else:
+            self.other += 1
+
+    def unreadable(self, error: OSError) -> None:
+        """A folder that could not be listed."""
+        detail = error.strerror or "cannot be listed"
+        self.gaps.append(gap(Reason.UNREADABLE, os.fsdecode(error.filename or ""), detail))
+
+
 def list_units(paths: Sequence[os.PathLike[str] | str]) -> list[str]:
     """Everything to explain, as independent units of work (JSON text, stable between runs).
 
@@ -61,8 +86,8 @@ def list_units(paths: Sequence[os.PathLike[str] | str]) -> list[str]:
         if not os.path.lexists(path):
             raise UsageError(f"{safe(path)}: no such file or folder; give configuration files")
         if os.path.isdir(path):
-            found, _, _ = _survey(path)
-            units.update(dict.fromkeys(_unit(f.product, path, f.path) for f in _mains(path, found)))
+            mains = _mains(path, _survey(path).found)
+            units.update(dict.fromkeys(_unit(f.product, path, f.path) for f in mains))
             units[_unit("", path, "")] = None
         else:
             product, _ = _recognised(path)
@@ -208,13 +233,12 @@ def _pair(path: str) -> Iterator[Gap]:
 
 
 def _leftover(root: str) -> Iterator[Gap]:
-    found, other, stopped = _survey(root)
-    if other:
+    survey = _survey(root)
+    yield from survey.gaps
+    if survey.other:
         detail = "files of no known kind, or copies that no server reads; not judged"
-        yield gap(Reason.UNSUPPORTED, root, detail, other)
-    if stopped:
-        yield gap(Reason.TOO_LARGE, root, stopped)
-    if not found and not other:
+        yield gap(Reason.UNSUPPORTED, root, detail, survey.other)
+    if not (survey.found or survey.other or survey.gaps):
         yield gap(Reason.EMPTY, root, "no files in it")
 
 
@@ -222,31 +246,24 @@ def _unit(product: str, root: str, path: str) -> str:
     return json.dumps([product, root, path])
 
 
-def _survey(root: str) -> tuple[list[_Found], int, str]:
-    """Recognised files below a folder, how many others there are, and which limit ended it."""
-    found: list[_Found] = []
-    other = seen = 0
-    stopped = ""
+def _survey(root: str) -> _Survey:
+    """Look at every file below a folder, within limits. Links are looked at where they lead."""
+    survey = _Survey()
     files = DiskFiles(root)
-    for folder, folders, names in os.walk(root):
+    seen = 0
+    for folder, folders, names in os.walk(root, onerror=survey.unreadable):
         folders.sort()
         if folder[len(root) :].count(os.sep) >= MAX_LEVELS and folders:
             folders.clear()
-            stopped = f"folders deeper than {MAX_LEVELS} were not looked at"
+            survey.gaps.append(gap(Reason.TOO_DEEP, folder, "folders below were not looked at"))
         for name in sorted(names):
             seen += 1
             if seen > MAX_WALK:
-                return found, other, f"only the first {MAX_WALK} files were looked at"
-            path = os.path.join(folder, name)
-            if os.path.islink(path):  # its target is looked at where it stands, or is elsewhere
-                other += not files.where(path)
-                continue
-            product, fragment = ("", False) if _COPY.search(name) else _recognised(path)
-            if product:
-                found.append(_Found(product, path, fragment))
-            else:
-                other += 1
-    return found, other, stopped
+                detail = f"only the first {MAX_WALK} files were looked at"
+                survey.gaps.append(gap(Reason.TOO_LARGE, root, detail))
+                return survey
+            survey.add(os.path.join(folder, name), files)
+    return survey
 
 
 def _recognised(path: str) -> tuple[str, bool]:

@@ -204,6 +204,7 @@ class Reading:
     seen: dict[str, SourceFile] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     directives: int = 0
+    opened: int = 0  # a file that is included twice counts twice
 
     def open(self, path: str, stack: tuple[str, ...]) -> SourceFile | None:
         """The file, or None with a Gap: a loop, too deep, too many, unreadable."""
@@ -213,7 +214,8 @@ class Reading:
         if len(stack) >= MAX_DEPTH:
             self.refuse(Reason.TOO_DEEP, path, f"more than {MAX_DEPTH} includes deep")
             return None
-        if len(self.seen) >= MAX_FILES:
+        self.opened += 1
+        if self.opened > MAX_FILES:
             self.refuse(Reason.TOO_LARGE, path, f"more than {MAX_FILES} files")
             return None
         source = self.files.load(path)

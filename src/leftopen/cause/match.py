@@ -120,7 +120,7 @@ def _relative(cause: Cause, endpoint: Endpoint) -> Iterator[Factor]:
     for factor in cause.factors:
         if factor.name == "listen" and _listens_on(cause, endpoint) is Truth.YES:
             yield _with(factor, Truth.YES)
-        elif factor.name == "path" and factor.holds is Truth.NO and local and cause.protocol:
+        elif factor.name == "path" and local and cause.protocol:
             yield _with(factor, _admits_local(factor))
         else:
             yield factor
@@ -143,8 +143,11 @@ def _networks(text: str) -> AddressSet:
 
 def _admits_local(factor: Factor) -> Truth:
     """Does a list of admitted networks let a client on this machine in?"""
+    listed = _networks(factor.value)
+    if factor.holds is Truth.UNKNOWN or not listed or factor.value.endswith("…"):
+        return factor.holds
     local = AddressSet.of("127.0.0.0/8")
-    admitted = _networks(factor.value) & local
+    admitted = listed & local
     if admitted == local:
         return Truth.YES
     return Truth.UNKNOWN if admitted else Truth.NO

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from leftopen.model.cause import Truth, any_of, negate
@@ -122,6 +123,7 @@ def _without(one: Ranges, two: Ranges) -> Ranges:
     return tuple(made)
 
 
+@lru_cache(maxsize=4096)  # the same few networks stand in thousands of rules
 def parse(text: str) -> AddressSet | None:
     """An address, `network/prefix`, `network/mask` or `first-last`; None for anything else.
 

@@ -17,9 +17,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import msgspec
 
+from leftopen.model.errors import ProtocolError
 from leftopen.net.http import Response
 
 PAGE_BYTES: Final = 2_000_000  # of one folder; it bounds the entries too
+MAX_ODD: Final = 5000  # links that have to be resolved, which costs fifty times more
 _BESIDE: Final = 1500  # characters of a line beside a link that are looked at
 _SAFE: Final = "%/!$&'()*+,;=:@~"  # pchar of RFC 3986, and % since it comes encoded
 _LISTING: Final = re.compile(
@@ -34,7 +36,11 @@ _LINK: Final = re.compile(
     r"""(?:"([^"<>]{0,4096})"|'([^'<>]{0,4096})'|([^\s"'<>]{1,4096}))[^<>]{0,1000}>""",
     re.I,
 )
-_SIMPLE: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254}/?")
+# A name as servers write it; one that could climb, or be taken for a scheme, is not among them.
+_PCHAR: Final = r"[A-Za-z0-9_~!$&'()*+,;=@.-]|%(?!2[EeFf]|5[Cc]|00)[0-9A-Fa-f]{2}"
+_SIMPLE: Final = re.compile(
+    rf"(?:\./)?(?!\.)((?:{_PCHAR}){{1,1024}}/?)|\./(?!\.)((?:{_PCHAR}|:){{1,1024}}/?)"
+)
 _TIMES: Final = (
     (re.compile(r"\b\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}\b"), "%d-%b-%Y %H:%M"),  # nginx
     (re.compile(r"\b\d{4}-\d{2}-\d{2} \d{2}:\d{2}\b"), "%Y-%m-%d %H:%M"),  # Apache
@@ -66,7 +72,11 @@ class _NginxItem(msgspec.Struct):
 
 
 def parse_listing(path: str, answer: Response) -> tuple[Entry, ...] | None:
-    """The children of the folder `path`, or None when the answer is no listing of it."""
+    """The children of the folder `path`, or None when the answer is no listing of it.
+
+    Raises:
+        ProtocolError: it says that it is one, and is made to be slow to read.
+    """
     if answer.status != 200 or not path.endswith("/"):
         return None
     if answer.media_type == "application/json":
@@ -107,10 +117,17 @@ def _from_html(path: str, body: bytes) -> tuple[Entry, ...] | None:
     if not _is_heading(text[:16_384], path):
         return None
     found: dict[str, Entry] = {}
+    odd = 0
     for line in text.split("\n"):
         links, before = list(_LINK.finditer(line)), 0
         for link, following in zip_longest(links, links[1:]):
-            child = _child(path, unescape(link.group(1) or link.group(2) or link.group(3) or ""))
+            href = unescape(link.group(1) or link.group(2) or link.group(3) or "")
+            if simple := _SIMPLE.fullmatch(href):
+                child: str | None = path + (simple.group(1) or simple.group(2))
+            elif (odd := odd + 1) > MAX_ODD:
+                raise ProtocolError("a listing with too many links of an odd form")
+            else:
+                child = _child(path, href)
             start, end = link.span()
             if child and child not in found:
                 until = min(following.start() if following else len(line), end + _BESIDE)
@@ -140,8 +157,6 @@ def _child(path: str, href: str) -> str | None:
 
     A decoded name that could climb (`..`, a slash, a NUL) is no child.
     """
-    if _SIMPLE.fullmatch(href):  # what servers write; resolving a reference costs ten times more
-        return path + href
     try:
         parts = urlsplit(urljoin(f"http://x{path}", href.strip()))
     except ValueError:

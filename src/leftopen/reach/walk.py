@@ -150,11 +150,11 @@ async def _open(
         return (), context.gap(Reason.TOO_DEEP, folder, f"deeper than {MAX_DEPTH} folders")
     try:
         answer = await client.request("GET", folder, limit=PAGE_BYTES)
+        listed = parse_listing(folder, answer)
     except BudgetSpent:
         raise
     except ProtocolError as e:
         return (), context.gap(Reason.MISBEHAVED, folder, str(e))
-    listed = parse_listing(folder, answer)
     if listed is None:
         reason = Reason.REFUSED if answer.status in (401, 403) else Reason.UNPARSED
         detail = f"no listing, answered with {answer.status}"

@@ -64,8 +64,8 @@ def _listing(
 def _fetch_sample(job: Job, reach: Reach, exposure: Exposure, sample: sampling.Sample) -> None:
     stage = stage_of(exposure)
     done = job.run.done_units(stage)
-    strata = {_unit(job, ref): stratum for ref, stratum in sample.chosen}
-    todo = [ref for ref, _ in sample.chosen if _unit(job, ref) not in done]
+    strata = {_unit(job, exposure, ref): stratum for ref, stratum in sample.chosen}
+    todo = [ref for ref, _ in sample.chosen if _unit(job, exposure, ref) not in done]
     wish = job.inputs.scope.file.sample
     spent = sum(r.bytes for r in job.only(ObjectReport, stage))
     job.progress.begin(f"reading a sample of {exposure.endpoint}", len(todo))
@@ -77,28 +77,31 @@ def _fetch_sample(job: Job, reach: Reach, exposure: Exposure, sample: sampling.S
         if isinstance(item, Gap):
             loose.append(item)
             continue
-        unit = _unit(job, item.ref)
-        job.run.finish(stage, unit, _examined(job, item, strata[unit]))
+        unit = _unit(job, exposure, item.ref)
+        job.run.finish(stage, unit, _examined(job, exposure, item, strata[unit]))
         job.progress.advance()
     job.finish_once(stage, "not fetched", loose)
 
 
-def _unit(job: Job, ref: ObjectRef) -> str:
-    return job.keyring.digest("object", object_name(ref))
+def _unit(job: Job, exposure: Exposure, ref: ObjectRef) -> str:
+    return job.keyring.digest("object", object_name(ref, exposure.protocol))
 
 
-def _examined(job: Job, item: FetchedObject, stratum: str) -> list[ObjectReport | Gap]:
+def _examined(
+    job: Job, exposure: Exposure, item: FetchedObject, stratum: str
+) -> list[ObjectReport | Gap]:
     ref = item.ref
-    place = Provenance().child("object", object_name(ref))
+    name = object_name(ref, exposure.protocol)
+    place = Provenance().child("object", name)
     blob = Blob(
         data=item.data,
         place=place,
-        name=object_name(ref),
+        name=name,
         media_type=item.media_type,
         complete=item.complete,
     )
     made = examine.examine_blob(
-        blob, job.keyring, name=object_name(ref), group=_mailbox(ref.group), stratum=stratum
+        blob, job.keyring, name=name, group=_mailbox(ref.group), stratum=stratum
     )
     records = list(made)
     if not item.complete:
