@@ -54,7 +54,7 @@ def test_twenty_kills_change_nothing(incident_served: Incident, tmp_path: Path) 
         process = start(incident_served, folder)
         time.sleep(rng.uniform(0.05, 1.0) * seconds)  # the random moment, not a wait
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=20)  # ends when no worker is left that holds its output
         killed += process.returncode == -signal.SIGKILL
         _, report = finish(incident_served, folder)
         assert json.dumps(report, sort_keys=True) == json.dumps(expected, sort_keys=True)

@@ -141,7 +141,8 @@ def _causes(case: Case) -> tuple[str, ...]:
         for found in case.causes
         if found.agreement is Agreement.EXPLAINS
         for factor in found.cause.factors
-        if factor.holds is Truth.YES
+        # Every server's own way in is open; only a network's rule makes that the cause.
+        if factor.holds is Truth.YES and (factor.name != "path" or not found.cause.protocol)
     )
     return (base, *(_FACTORS[name] for name in open_factors if name in _FACTORS))
 

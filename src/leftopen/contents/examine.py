@@ -21,7 +21,7 @@ import msgspec
 from leftopen.contents import extract, mailbox, registry
 from leftopen.contents.api import Format, Limits, Text, TextKind
 from leftopen.contents.engine import Engine, Judged
-from leftopen.contents.place import gap, numbered
+from leftopen.contents.place import gap, mailbox_of, numbered
 from leftopen.model.blob import Blob, Provenance
 from leftopen.model.errors import UsageError
 from leftopen.model.finding import ObjectReport
@@ -261,7 +261,7 @@ def _group(unit: str) -> str:
     steps = unit.split("/")[:-1]
     if steps and steps[-1] in _MAILDIR:
         steps.pop()
-    return "/".join(steps)
+    return mailbox_of("/".join(steps))
 
 
 def _unit(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from leftopen.model.blob import Provenance, Step
@@ -9,6 +10,7 @@ from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.redact import safe
 
 _NAME_CHARS = 120
+_DATE = re.compile(r"\d{1,4}(?:-\d{1,2}){0,2}")
 
 
 def below(place: Provenance, kind: str, name: str | bytes) -> Provenance:
@@ -19,6 +21,14 @@ def below(place: Provenance, kind: str, name: str | bytes) -> Provenance:
 def numbered(place: Provenance, kind: str, number: int) -> Provenance:
     """One step deeper, to the item `#number` (from 1) of a container."""
     return Provenance(steps=(*place.steps, Step(kind=kind, name=f"#{number}")))
+
+
+def mailbox_of(folder: str) -> str:
+    """A folder without what only divides it by date: `security/2019-06` is `security`."""
+    parts = folder.strip("/").split("/")
+    while len(parts) > 1 and _DATE.fullmatch(parts[-1]):
+        parts.pop()
+    return "/".join(parts)
 
 
 @lru_cache(maxsize=4096)

@@ -82,6 +82,8 @@ def serve(configuration: Path, address: str, port: int, *, own: bool = False) ->
 @contextmanager
 def _nginx(nginx: str, configuration: Path, address: str, port: int) -> Iterator[None]:
     command = [nginx, "-c", str(configuration), "-p", str(configuration.parents[2])]
+    if setpriv := shutil.which("setpriv"):  # so that it ends with the demo, however that ends
+        command = [setpriv, "--pdeathsig", "TERM", *command]
     options = "daemon off; master_process off;"
     with subprocess.Popen(  # noqa: S603 - nginx, found on the system's path
         [*command, "-g", options], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL

@@ -39,7 +39,7 @@ class Origin(Record, frozen=True, kw_only=True):
 
     file: str = ""  # as given; "" for a default
     line: int = 0
-    kind: str = "explicit"  # explicit, include, drop-in, default
+    kind: str = "explicit"  # explicit, include, drop-in, default, absent (nothing restricts it)
     detail: str = ""  # for a default: the version it holds for and its source
 
     def __str__(self) -> str:

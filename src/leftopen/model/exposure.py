@@ -65,6 +65,7 @@ class Observation(Record, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()  # Evidence.uid
     containers: tuple[str, ...] = ()  # folders, databases, mailboxes seen (safe text, at most 20)
     vantage: str = ""
+    source: str = ""  # the address that looked: trace takes our own visits for our own
 
 
 class ObjectRef(Record, frozen=True, kw_only=True):

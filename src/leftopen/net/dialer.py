@@ -97,6 +97,7 @@ class Dialer:
             raise Refused("connection refused") from None
         except (OSError, UnicodeError) as e:  # a name that is no name breaks IDNA
             raise ProtocolError(f"connection failed: {_words(e)}") from None
+        self._guard.sources[endpoint.address] = str(writer.get_extra_info("sockname")[0])
         return Connection(self, reader, writer)
 
 

@@ -61,6 +61,7 @@ class Guard:
         self._settings = frozenset(settings)
         self._pins: dict[str, tuple[str, ...]] = {}
         self.refused: list[str] = []
+        self.sources: dict[str, str] = {}  # address contacted -> our own address towards it
 
     def pin(self, name: str, port: int, resolver: Resolver = resolve) -> tuple[str, ...]:
         """The addresses of `name`, from its first look-up, for the whole of this run.

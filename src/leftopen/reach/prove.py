@@ -325,6 +325,7 @@ class _Look:
             evidence=tuple(e.uid for e in proof.evidence),
             containers=proof.containers[:20],
             vantage=self.probing.scope.file.vantage,
+            source=self.probing.guard.sources.get(context.endpoint.address, ""),
         )
         gaps = (*self.gaps, *context.gaps, *proof.gaps)
         if proof.access is Access.UNDETERMINED and not gaps:
@@ -378,6 +379,7 @@ class _Look:
             tls=tls,
             evidence=tuple(e.uid for e in evidence),
             vantage=self.probing.scope.file.vantage,
+            source=self.probing.guard.sources.get(self.target.endpoint.address, ""),
         )
         return Outcome(self.target, observation, evidence, (*self.gaps, *gaps))
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from leftopen.contents import examine, sampling, summarise
+from leftopen.contents.place import mailbox_of
 from leftopen.model.blob import Blob, Provenance
 from leftopen.model.exposure import Exposure, ObjectRef, Size
 from leftopen.model.finding import Contents, ObjectReport
 from leftopen.model.gap import Gap, Reason, Stage
-from leftopen.model.redact import safe
+from leftopen.model.redact import Keyring, safe
 from leftopen.model.run import Listing
 from leftopen.reach.reach import FetchedObject, Reach, object_name
 from leftopen.run.job import Job
+from leftopen.run.local import map_units
+
+WORKERS = min(4, os.cpu_count() or 1)
 
 
 def stage_of(exposure: Exposure) -> str:
@@ -70,51 +76,79 @@ def _fetch_sample(job: Job, reach: Reach, exposure: Exposure, sample: sampling.S
     spent = sum(r.bytes for r in job.only(ObjectReport, stage))
     job.progress.begin(f"reading a sample of {exposure.endpoint}", len(todo))
     loose: list[Gap] = []
-    fetched = reach.fetch(
-        exposure, todo, bytes=max(0, wish.bytes - spent), seconds=float(wish.seconds)
+    fetched = _tasks(
+        job,
+        exposure,
+        reach.fetch(exposure, todo, bytes=max(0, wish.bytes - spent), seconds=float(wish.seconds)),
+        strata,
+        loose,
     )
+    # In processes of their own: a document that kills its native reader costs that document only.
+    work = partial(_examined, job.keyring.raw, exposure.protocol)
+    for task, result in map_units(work, fetched, workers=WORKERS):
+        unit = _unit(job, exposure, task.item.ref)
+        found = [_crash(task, exposure, result)] if isinstance(result, BaseException) else result
+        job.run.finish(stage, unit, found)
+        job.progress.advance()
+    job.finish_once(stage, "not fetched", loose)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One fetched object and its stratum, on its way to a worker."""
+
+    item: FetchedObject
+    stratum: str
+
+
+def _tasks(
+    job: Job,
+    exposure: Exposure,
+    fetched: Iterator[FetchedObject | Gap],
+    strata: dict[str, str],
+    loose: list[Gap],
+) -> Iterator[_Task]:
     for item in fetched:
         if isinstance(item, Gap):
             loose.append(item)
-            continue
-        unit = _unit(job, exposure, item.ref)
-        job.run.finish(stage, unit, _examined(job, exposure, item, strata[unit]))
-        job.progress.advance()
-    job.finish_once(stage, "not fetched", loose)
+        else:
+            yield _Task(item, strata[_unit(job, exposure, item.ref)])
+
+
+def _crash(task: _Task, exposure: Exposure, error: BaseException) -> Gap:
+    return Gap(
+        stage=Stage.CONTENTS,
+        reason=Reason.CRASHED,
+        place=safe(object_name(task.item.ref, exposure.protocol), 120),
+        detail=f"its reader failed: {type(error).__name__}",
+        size=len(task.item.data),
+    )
 
 
 def _unit(job: Job, exposure: Exposure, ref: ObjectRef) -> str:
     return job.keyring.digest("object", object_name(ref, exposure.protocol))
 
 
-def _examined(
-    job: Job, exposure: Exposure, item: FetchedObject, stratum: str
-) -> list[ObjectReport | Gap]:
-    ref = item.ref
-    name = object_name(ref, exposure.protocol)
+def _examined(key: bytes, protocol: str, task: _Task) -> list[ObjectReport | Gap]:
+    """In a worker: everything found in one object."""
+    item, ref = task.item, task.item.ref
+    name = object_name(ref, protocol)
     place = Provenance().child("object", name)
     blob = Blob(
-        data=item.data,
-        place=place,
-        name=name,
-        media_type=item.media_type,
-        complete=item.complete,
+        data=item.data, place=place, name=name, media_type=item.media_type, complete=item.complete
     )
-    made = examine.examine_blob(
-        blob, job.keyring, name=name, group=_mailbox(ref.group), stratum=stratum
+    records = list(
+        examine.examine_blob(
+            blob,
+            Keyring(key),
+            name=name,
+            group=safe(mailbox_of(ref.group), 80),
+            stratum=task.stratum,
+        )
     )
-    records = list(made)
     if not item.complete:
         records.append(_cut(place, len(item.data), ref.size))
     return records
-
-
-def _mailbox(group: str) -> str:
-    """A folder without what only divides it by date: `/security/2019-06/` is `/security`."""
-    parts = group.strip("/").split("/")
-    while len(parts) > 1 and re.fullmatch(r"\d{1,4}(?:-\d{1,2}){0,2}", parts[-1]):
-        parts.pop()
-    return safe("/".join(parts), 80)
 
 
 def _cut(place: Provenance, read: int, size: int | None) -> Gap:
@@ -157,6 +191,12 @@ def size_of(job: Job, exposure: Exposure) -> Size | None:
         basis="listing of the whole store" if listing.complete else "listing, cut short",
         complete=listing.complete,
     )
+
+
+def listed_whole(job: Job, exposure: Exposure) -> bool:
+    """Whether the store was listed to its end."""
+    listing = next(job.only(Listing, stage_of(exposure)), None)
+    return listing is not None and listing.complete
 
 
 def gaps_of(job: Job, exposure: Exposure) -> tuple[Gap, ...]:

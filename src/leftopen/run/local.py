@@ -5,13 +5,19 @@ Spawn, not fork: PDFium and Vectorscan keep native state that a fork would copy 
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
+from leftopen.model.errors import LeftopenError
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 U = TypeVar("U")
 R = TypeVar("R")
 
@@ -21,11 +27,11 @@ def map_units(
 ) -> Iterator[tuple[U, R | BaseException]]:
     """Each unit with its result, or with the exception that ended it, in the order of completion.
 
-    `work` must be an importable function and units and results picklable. One worker means this
+    `work` must be an importable function and units and results picklable. 0 workers means this
     process. A worker that dies takes down only the units that it held: they are tried again, one
     at a time, and the one that kills its worker again is given back with the error.
     """
-    if workers <= 1:
+    if workers < 1:
         yield from ((unit, _attempt(work, unit)) for unit in units)
         return
     held: list[U] = []
@@ -51,7 +57,24 @@ def map_units(
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, spawn, initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end when the run ends, also when it is killed (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before this line
+        os._exit(1)
+
+
+def _check(pool: ProcessPoolExecutor) -> None:
+    """Tell a unit that kills workers from workers that never start."""
+    if pool.submit(int).exception():
+        raise LeftopenError(
+            "worker processes do not start; a script that calls Leftopen needs "
+            'if __name__ == "__main__":'
+        )
 
 
 def _attempt(work: Callable[[U], R], unit: U) -> R | BaseException:
@@ -67,6 +90,7 @@ def _one_by_one(
     """The slow way after a worker died: each unit alone, so that the guilty one is known."""
     pool = _pool(1)
     try:
+        _check(pool)
         for unit in units:
             error = (future := pool.submit(work, unit)).exception()
             if isinstance(error, BrokenProcessPool):

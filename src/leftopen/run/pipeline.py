@@ -6,7 +6,7 @@ is made from stored records alone, in an order that does not depend on when they
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -62,9 +62,9 @@ def investigate(
 def _work(job: Job) -> None:
     """Everything that looks at something; each unit of it once."""
     file = job.inputs.scope.file
-    _explain(job)
     reach = Reach(job.inputs.scope, job.keyring, job.run.id)
     reach_part.observe(job, reach)
+    _explain(job)
     for exposure in _exposures(job, {}):
         if exposure.access in (Access.GIVES_DATA, Access.LISTS) and _ours(exposure):
             contents_part.read_exposure(job, reach, exposure)
@@ -80,12 +80,18 @@ def _work(job: Job) -> None:
 
 
 def _explain(job: Job) -> None:
+    """Judge the configurations; the versions that the probes saw decide between defaults."""
     paths = job.inputs.paths(job.inputs.scope.file.cause.files)
     units = list_units(paths)
+    seen: dict[str, set[str]] = {}
+    for o in reach_part.own_observations(job):
+        if o.product and o.version:
+            seen.setdefault(o.product.lower(), set()).add(o.version)
+    versions = {product: min(found) for product, found in seen.items() if len(found) == 1}
     job.progress.begin("reading configuration", len(units))
     for unit in units:
         if not job.run.done("cause", unit):
-            job.run.finish("cause", unit, explain_unit(unit))
+            job.run.finish("cause", unit, explain_unit(unit, versions=versions))
         job.progress.advance()
 
 
@@ -114,7 +120,7 @@ def _account(job: Job, library: tuple[EarlierCase, ...]) -> Investigation:
         replace(e, size=contents_part.size_of(job, e))
         for e in _exposures(job, _marks(matched, _exposures(job, {})))
     )
-    gaps: dict[str, tuple[Gap, ...]] = {"": _loose_gaps(job)}
+    gaps: dict[str, tuple[Gap, ...]] = {"": _loose_gaps(job, exposures)}
     contents, traces = {}, {}
     for exposure in exposures:
         found = contents_part.contents_of(job, exposure)
@@ -146,9 +152,16 @@ def _account(job: Job, library: tuple[EarlierCase, ...]) -> Investigation:
     )
 
 
-def _loose_gaps(job: Job) -> tuple[Gap, ...]:
+def _loose_gaps(job: Job, exposures: Sequence[Exposure]) -> tuple[Gap, ...]:
+    """Gaps of no single case. A proof counts within its budget; a whole listing made that good."""
     stages = (reach_part.STAGE, reach_part.IMPORTS, "cause", trace_part.STAGE)
-    return tuple(gap for stage in stages for gap in job.gaps(stage))
+    whole = tuple(f"{e.endpoint} > " for e in exposures if contents_part.listed_whole(job, e))
+    return tuple(
+        gap
+        for stage in stages
+        for gap in job.gaps(stage)
+        if not (gap.reason is Reason.BUDGET and gap.place.startswith(whole))
+    )
 
 
 def _marks(matched: Matched, exposures: tuple[Exposure, ...]) -> dict[str, tuple[Bound, ...]]:

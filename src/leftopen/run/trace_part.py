@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leftopen.model.exposure import Exposure
+from leftopen.model.exposure import Exposure, Observation
 from leftopen.model.finding import Contents, ObjectReport
 from leftopen.model.gap import Gap
 from leftopen.model.record import from_json, to_json
@@ -61,6 +61,8 @@ def verdict_of(
         stored_objects=contents.objects_total if contents else (size.objects if size else None),
         stored_bytes=contents.bytes_total if contents else (size.bytes if size else None),
         known_objects=frozenset(r.object_id for r in job.only(ObjectReport, stage_of(exposure))),
+        self_addresses=frozenset(o.source for o in job.only(Observation, "reach") if o.source),
+        self_since=job.run.info().started,
         as_of=job.as_of,
     )
 

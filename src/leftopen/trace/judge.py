@@ -42,13 +42,14 @@ def judge(
     stored_bytes: int | None = None,
     known_objects: frozenset[str] = frozenset(),
     self_addresses: Collection[str] = (),
+    self_since: datetime | None = None,
     as_of: datetime,
 ) -> tuple[TraceResult, tuple[Gap, ...]]:
     """The answer for one exposure, from the digests of all logs of the run.
 
     `known_objects` are names seen in the store, as `keyring.digest("object", name)`.
-    `self_addresses` are those that Leftopen itself probes from. `window_note` is a sentence on
-    how sure the window is; shares are taken of the whole of it.
+    `self_addresses` are those that Leftopen itself probes from, since `self_since`.
+    `window_note` is a sentence on how sure the window is; shares are taken of the whole of it.
     """
     logs, gaps = speaking(digests, endpoint, protocol, as_of)
     seen = by_client(logs, window, endpoint.port)
@@ -59,6 +60,7 @@ def judge(
         window=window,
         parties=parties,
         self_addresses=self_addresses,
+        self_since=self_since,
         stored_bytes=stored_bytes,
     )
     outside = [(visit, got) for visit, got in made if not visit.party.kind.ours]

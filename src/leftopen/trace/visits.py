@@ -30,6 +30,7 @@ def visits_of(
     window: Interval,
     parties: Parties,
     self_addresses: Collection[str],
+    self_since: datetime | None,
     stored_bytes: int | None,
 ) -> list[tuple[Visit, Account]]:
     """Outsiders first, then by what they did and how much they got."""
@@ -45,7 +46,12 @@ def visits_of(
             stored_bytes=stored_bytes,
         )
         agents = pair.app.agents if pair.app else ()
-        party = combine([attribute(client, a, parties, self_addresses) for a in agents or ("",)])
+        ours = (
+            ()
+            if self_since and _at(min(s.first for s in pair.sides)) < self_since
+            else self_addresses
+        )
+        party = combine([attribute(client, a, parties, ours) for a in agents or ("",)])
         made.append((_visit(client, pair, got, party, window), got))
     return sorted(made, key=lambda item: _rank(*item))
 
