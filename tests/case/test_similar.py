@@ -33,7 +33,7 @@ def test_the_facets_of_a_case() -> None:
     assert facets_of(mail_case()) == {
         "service": "http",
         "store": "mail",
-        "cause": "network rule, no authentication",
+        "cause": "no authentication",
         "rule": "nginx.autoindex_without_auth",
         "data": "clearance form, government id, mail",
         "size": "terabytes",

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from leftopen.model.endpoint import Endpoint
 from leftopen.model.exposure import Access, Exposure, Observation
 from leftopen.model.record import to_json
@@ -37,13 +39,15 @@ def exposures_from(
     as_of: datetime,
     known_closed_before: Marks | None = None,
     known_closed_after: Marks | None = None,
+    known_open: Marks | None = None,
 ) -> tuple[Exposure, ...]:
     """Every exposure that our own observations prove or outside sightings report.
 
     `observations` are our own, of this run and of earlier ones; `sightings` are imported. The
     marks say of an "address:port" that something else (a configuration's mtime, a deployment
-    record) puts the opening after, or the closing before, an instant. An observation that proves
-    it closed is better than a mark and wins over it. Looks later than `as_of` bound nothing.
+    record) puts the opening after, or the closing before, an instant, or that a log shows it
+    open. An observation that proves it closed is better than a mark and wins over it. Looks
+    later than `as_of` bound nothing.
     """
     groups = _open_groups(observations)
     reported = [s for s in sightings if not any(same_service(e, s.endpoint) for e, _ in groups)]
@@ -55,7 +59,9 @@ def exposures_from(
         place = str(Endpoint(address=endpoint.address, port=endpoint.port))
         after = (known_closed_before or {}).get(place, ())
         before = (known_closed_after or {}).get(place, ())
-        made.append(_exposure(endpoint, protocol, _ordered(looks), as_of, after, before))
+        open_ = (known_open or {}).get(place, ())
+        found = _exposure(endpoint, protocol, _ordered(looks), as_of, after, before)
+        made.append(replace(found, opened=_earlier(found.opened, open_)))
     return tuple(sorted(made, key=lambda e: (e.endpoint.key, e.protocol)))
 
 
@@ -124,6 +130,15 @@ def _opened(past: Sequence[Observation], marks: Sequence[Bound]) -> Between:
     hints = (o for o in past if o.access is Access.SPEAKS and o.sensor != OWN_SENSOR)
     signs = (o for o in hints if o.time < proof.time and (after is None or o.time > after.time))
     return Between(after=after, before=_bound(next(signs, proof)))
+
+
+def _earlier(opened: Between, marks: Sequence[Bound]) -> Between:
+    """The same with an earlier sign of being open, where one lies after it was last closed."""
+    if opened.before is None:
+        return opened
+    limit, after = opened.before.time, opened.after
+    signs = [m for m in marks if m.time < limit and (after is None or m.time > after.time)]
+    return replace(opened, before=min(signs, key=lambda m: m.time)) if signs else opened
 
 
 def _closed(past: Sequence[Observation], marks: Sequence[Bound]) -> Between:

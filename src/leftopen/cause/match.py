@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from leftopen.cause.networks import ANY_V4, LOOPBACK, AddressSet, parse
 from leftopen.model.cause import Agreement, Cause, CauseFinding, Factor, Truth, all_of
 from leftopen.model.endpoint import Endpoint
@@ -14,18 +16,11 @@ from leftopen.model.exposure import Exposure, Observation
 # Protocols that HTTP carries: a web server's configuration can explain any of them.
 CARRIED_BY_HTTP = frozenset(
     (
-        *(
-            "http",
-            "elasticsearch",
-            "opensearch",
-            "couchdb",
-            "influxdb",
-            "clickhouse",
-            "etcd",
-            "kibana",
-        ),
-        *("s3", "azure_blob", "gcs", "webdav", "prometheus", "docker_registry", "docker", "solr"),
-        *("grafana", "qdrant", "meilisearch", "webmail", "jupyter", "consul", "minio"),
+        *("http", "elasticsearch", "opensearch", "couchdb", "influxdb"),
+        *("clickhouse", "etcd", "kibana", "s3", "azure_blob"),
+        *("gcs", "webdav", "prometheus", "docker_registry", "docker"),
+        *("solr", "grafana", "qdrant", "meilisearch", "webmail"),
+        *("jupyter", "consul", "minio"),
     )
 )
 MAX_CONFLICTS = 5  # for one exposure: the rest would say the same
@@ -76,7 +71,9 @@ def _finding(cause: Cause, endpoint: Endpoint) -> CauseFinding:
         where = f"open in the configuration, and {endpoint} gave data"
         if not cause.protocol:
             where = f"the network lets strangers reach {endpoint}, if this group guards it"
-        return CauseFinding(cause=cause, agreement=Agreement.EXPLAINS, detail=where)
+        # As it is for somebody who reaches this endpoint: that is what the report explains.
+        seen = replace(cause, open=holds, factors=tuple(_relative(cause, endpoint)))
+        return CauseFinding(cause=seen, agreement=Agreement.EXPLAINS, detail=where)
     if not cause.protocol:
         detail = "whether this group guards the address is not in the file"
         return CauseFinding(cause=cause, agreement=Agreement.UNKNOWN, detail=detail)

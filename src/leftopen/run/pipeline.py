@@ -65,7 +65,7 @@ def _work(job: Job) -> None:
     reach = Reach(job.inputs.scope, job.keyring, job.run.id)
     reach_part.observe(job, reach)
     _explain(job)
-    for exposure in _exposures(job, {}):
+    for exposure in _exposures(job, {}, {}):
         if exposure.access in (Access.GIVES_DATA, Access.LISTS) and _ours(exposure):
             contents_part.read_exposure(job, reach, exposure)
     trace_part.read_logs(job)
@@ -100,12 +100,16 @@ def _ours(exposure: Exposure) -> bool:
     return any(o.sensor == "leftopen" for o in exposure.observations)
 
 
-def _exposures(job: Job, marks: Mapping[str, tuple[Bound, ...]]) -> tuple[Exposure, ...]:
+Marks = Mapping[str, tuple[Bound, ...]]
+
+
+def _exposures(job: Job, closed: Marks, opened: Marks) -> tuple[Exposure, ...]:
     return exposures_from(
         reach_part.own_observations(job),
         reach_part.sightings(job),
         as_of=job.as_of,
-        known_closed_before=marks,
+        known_closed_before=closed,
+        known_open=opened,
     )
 
 
@@ -115,10 +119,11 @@ def _account(job: Job, library: tuple[EarlierCase, ...]) -> Investigation:
     seen = reach_part.own_observations(job)
     quiet = tuple(o for o in seen if o.access not in (Access.GIVES_DATA, Access.LISTS))
     causes = tuple(job.only(Cause, "cause"))
-    matched = match(causes, _exposures(job, {}), quiet)
+    bare = _exposures(job, {}, {})
+    matched = match(causes, bare, quiet)
+    closed, opened = _marks(matched, bare), _log_marks(job, bare)
     exposures = tuple(
-        replace(e, size=contents_part.size_of(job, e))
-        for e in _exposures(job, _marks(matched, _exposures(job, {})))
+        replace(e, size=contents_part.size_of(job, e)) for e in _exposures(job, closed, opened)
     )
     gaps: dict[str, tuple[Gap, ...]] = {"": _loose_gaps(job, exposures)}
     contents, traces = {}, {}
@@ -168,14 +173,22 @@ def _marks(matched: Matched, exposures: tuple[Exposure, ...]) -> dict[str, tuple
     """What configuration says of the beginning: the file that opens it was last written then."""
     marks: dict[str, tuple[Bound, ...]] = {}
     for exposure in exposures:
-        endpoint = exposure.endpoint
         bounds = tuple(
             b for f in matched.by_exposure.get(exposure.uid, ()) if (b := _written(f)) is not None
         )
         if bounds:
-            key = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-            marks[f"{key}:{endpoint.port}"] = bounds
+            marks[_place(exposure)] = bounds
     return marks
+
+
+def _log_marks(job: Job, exposures: tuple[Exposure, ...]) -> dict[str, tuple[Bound, ...]]:
+    """What logs say of the beginning: an outsider was given data then."""
+    found = ((e, trace_part.first_given(job, e)) for e in exposures)
+    return {_place(e): (bound,) for e, bound in found if bound}
+
+
+def _place(exposure: Exposure) -> str:
+    return str(replace(exposure.endpoint, name=""))
 
 
 def _written(finding: CauseFinding) -> Bound | None:

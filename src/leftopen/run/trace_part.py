@@ -7,9 +7,11 @@ from leftopen.model.finding import Contents, ObjectReport
 from leftopen.model.gap import Gap
 from leftopen.model.record import from_json, to_json
 from leftopen.model.run import Partial
+from leftopen.model.time import Bound
 from leftopen.model.trace import TraceResult
 from leftopen.run.contents_part import stage_of
 from leftopen.run.job import Job
+from leftopen.trace import opened
 from leftopen.trace.digest import SourceDigest
 from leftopen.trace.judge import judge
 from leftopen.trace.read import read_source
@@ -61,21 +63,39 @@ def verdict_of(
         stored_objects=contents.objects_total if contents else (size.objects if size else None),
         stored_bytes=contents.bytes_total if contents else (size.bytes if size else None),
         known_objects=frozenset(r.object_id for r in job.only(ObjectReport, stage_of(exposure))),
-        self_addresses=frozenset(o.source for o in job.only(Observation, "reach") if o.source),
+        self_addresses=own_addresses(job),
         self_since=job.run.info().started,
         as_of=job.as_of,
     )
 
 
+def first_given(job: Job, exposure: Exposure) -> Bound | None:
+    """The first time that a log shows an outsider being given data through this exposure."""
+    return opened.first_given(
+        [from_json(p.body, SourceDigest) for p in job.only(Partial, STAGE)],
+        endpoint=exposure.endpoint,
+        protocol=exposure.protocol,
+        parties=job.inputs.scope.file.parties,
+        self_addresses=own_addresses(job),
+        self_since=job.run.info().started,
+        as_of=job.as_of,
+    )
+
+
+def own_addresses(job: Job) -> frozenset[str]:
+    """The addresses that this run looked from."""
+    return frozenset(o.source for o in job.only(Observation, "reach") if o.source)
+
+
 def window_note(exposure: Exposure) -> str:
     """What the start and the end of the window rest on, in one sentence."""
-    opened, closed = exposure.opened, exposure.closed
-    if opened.after:
-        start = f"The window: not known to be open before {opened.after.time:%d %b %Y %H:%M} UTC"
-        start += f" ({opened.after.basis})"
-    elif opened.before:
-        start = f"The window: first known open {opened.before.time:%d %b %Y %H:%M} UTC"
-        start += f" ({opened.before.basis}); when it was opened is not known"
+    after, before, closed = exposure.opened.after, exposure.opened.before, exposure.closed
+    if after:
+        start = f"The window: not known to be open before {after.time:%d %b %Y %H:%M} UTC"
+        start += f" ({after.basis})"
+    elif before:
+        start = f"The window: first known open {before.time:%d %b %Y %H:%M} UTC"
+        start += f" ({before.basis}); when it was opened is not known"
     else:
         start = "The window: when it was opened is not known"
     end = "still open when last looked at"
