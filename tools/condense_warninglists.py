@@ -15,6 +15,7 @@ import importlib.metadata
 import importlib.util
 import ipaddress
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,19 @@ def condense(path: Path) -> dict[str, Any] | None:
     six = ipaddress.collapse_addresses(n for n in networks if n.version == 6)
     return {
         "list": folder,
-        "name": data["name"],
+        "name": short(data["name"]),
         "version": str(data["version"]),
         "kind": kind,
         "agent": CRAWLERS.get(folder, ""),
         "ranges": [str(n) for n in (*four, *six)],
     }
+
+
+def short(name: str) -> str:
+    """Who scans, without the words that every list's name repeats."""
+    name = re.sub(r",? ?IP[- ]Ranges,?( pot\.)? used for Scanning$", "", name, flags=re.IGNORECASE)
+    name = re.sub(r"^List of (known|published) ", "", name)
+    return re.sub(r"^IP address ranges for | IP ranges \(.*\)$", "", name)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ PARTIES = Parties(
         ("198.51.100.7", "", PartyKind.MONITORING, "Nagios"),
         ("203.0.113.80", "", PartyKind.RESEARCHER, "A. Finder"),
         ("168.63.129.16", "", PartyKind.CLOUD, "Azure platform"),
-        ("71.6.135.131", "Mozilla", PartyKind.SCANNER, "Shodan IP Ranges Used for Scanning"),
+        ("71.6.135.131", "Mozilla", PartyKind.SCANNER, "Shodan"),
         ("66.249.66.1", "x Googlebot/2.1", PartyKind.CRAWLER, "Googlebot"),
         ("66.249.66.1", "Mozilla", PartyKind.UNKNOWN, ""),
         ("203.0.113.4", "x googlebot/2.1", PartyKind.CLAIMED_CRAWLER, "Googlebot"),

@@ -154,6 +154,12 @@ SCOPE = """\
 version = 1
 vantage = "outside"
 
+[authority]
+organisation = "Leftopen demo (invented people, mapped times and addresses: not evidence)"
+approver = "whoever runs the demo"
+reference = "leftopen demo"
+valid_until = 2999-12-31
+
 [targets]
 networks = ["{address}/32"]
 ports = [{ports}]

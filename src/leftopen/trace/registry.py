@@ -1,33 +1,18 @@
-"""Finds the log formats by scanning `trace/formats` and the entry-point group."""
+"""Finds the log formats: every module of `formats`, no list to edit."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import sys
 from functools import cache
-from importlib.metadata import entry_points
 
+from leftopen.model.plugins import find
 from leftopen.trace import formats as package
 from leftopen.trace.api import LogFormat
-
-ENTRY_POINTS = "leftopen.trace.formats"
 
 
 @cache
 def formats() -> tuple[LogFormat, ...]:
-    """Every known format by name: ours, then those of installed third-party plugins."""
-    found: dict[str, LogFormat] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for value in vars(module).values():
-            if isinstance(value, LogFormat):
-                found[value.name] = value
-    for point in entry_points(group=ENTRY_POINTS):
-        plugin = point.load()
-        if isinstance(plugin, LogFormat):
-            found.setdefault(plugin.name, plugin)
-    return tuple(found[name] for name in sorted(found))
+    """Every known format, by name."""
+    return tuple(sorted((f for f, _ in find(package, LogFormat)), key=lambda f: f.name))
 
 
 def format_named(name: str) -> LogFormat | None:
@@ -36,6 +21,8 @@ def format_named(name: str) -> LogFormat | None:
 
 
 def title_of(plugin: LogFormat) -> str:
-    """The first line of the docstring of the module that holds the plugin's reader."""
-    doc = sys.modules[plugin.read.__module__].__doc__ or plugin.name
-    return doc.strip().splitlines()[0].rstrip(".")
+    """The first line of the docstring of its module; raises KeyError for a stranger."""
+    for found, title in find(package, LogFormat):
+        if found is plugin:
+            return title
+    raise KeyError(plugin.name)
