@@ -155,6 +155,15 @@ def _redis(text: str) -> Iterator[Server]:
 
 
 def _ask_redis(server: Server, command: str) -> bytes:
+    """The answer to one command, asked again while the server still reads its file."""
+    for _ in range(500):
+        answer = _ask_once(server, command)
+        if not answer.startswith(b"-LOADING"):
+            break
+    return answer
+
+
+def _ask_once(server: Server, command: str) -> bytes:
     with socket.create_connection((CLIENT, server.port), 5, source_address=STRANGER) as client:
         client.sendall(command.encode() + b"\r\n")
         client.settimeout(5)
