@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from leftopen.cli.show import json_option, print_json, say
 from leftopen.model.errors import UsageError
 
 TEMPLATE = """\
@@ -71,7 +72,8 @@ shodan = []
 @click.argument("path", type=click.Path(path_type=Path), default=Path("scope.toml"))
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the scope file instead.")
-def command(path: Path, force: bool, schema: bool) -> None:
+@json_option
+def command(path: Path, force: bool, schema: bool, as_json: bool) -> None:
     """Write a commented scope file to PATH (scope.toml)."""
     if schema:
         import json
@@ -86,4 +88,7 @@ def command(path: Path, force: bool, schema: bool) -> None:
         path.write_text(TEMPLATE.format(name=path.name))
     except OSError as e:
         raise UsageError(f"{path} cannot be written: {e.strerror}") from None
-    click.echo(f"{path} written; name what is yours in it, then: leftopen run {path} --dry-run")
+    if as_json:
+        print_json({"written": str(path)})
+    else:
+        say(f"{path} written; name what is yours in it, then: leftopen run {path} --dry-run")

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from leftopen.model.time import Interval, subtract
 from leftopen.model.trace import Behaviour, Bytes, Coverage, PartyKind, Verdict, VerdictWord, Visit
 from leftopen.trace.reconcile import SMALLEST, Account
-from leftopen.trace.words import amount, duration, listed, moment, number, percent
+from leftopen.trace.words import (
+    amount,
+    at_least,
+    at_most,
+    duration,
+    listed,
+    moment,
+    number,
+    percent,
+)
 
 ENOUGH = 0.95  # of the window: below this the answer is unknown
 FASTEST = 125_000_000  # bytes a second, 1 Gbit/s: how fast one item can leave
@@ -78,10 +87,10 @@ def sentence(visit: Visit) -> str:
     who += f" {visit.party.name}" if visit.party.name else ""
     objects = "objects unknown" if visit.objects is None else number(visit.objects, "object")
     low, high = visit.bytes_out.low, visit.bytes_out.high
-    most = "an unknown number of bytes" if high is None else amount(high)
+    most = "at most an unknown number of bytes" if high is None else at_most(high)
     return (
-        f"{visit.client} ({who}) {_DID[visit.behaviour]}: {objects}, at least {amount(low)} and at "
-        f"most {most}, in {number(visit.requests, 'record')} from {moment(visit.first)} to "
+        f"{visit.client} ({who}) {_DID[visit.behaviour]}: {objects}, {at_least(low)} and "
+        f"{most}, in {number(visit.requests, 'record')} from {moment(visit.first)} to "
         f"{moment(visit.last)} ({visit.bytes_out.basis})."
     )
 

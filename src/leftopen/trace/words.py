@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from leftopen.model.time import Interval
@@ -32,12 +32,22 @@ def duration(length: timedelta | float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def amount(count: int) -> str:
-    """Bytes in decimal units (IEC 80000-13): `38.50 GB`."""
+def amount(count: int, turn: Callable[[float], float] = round) -> str:
+    """Bytes in decimal units (IEC 80000-13): `38.50 GB`. `turn` rounds the last digit."""
     value, unit = float(count), 0
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1
-    return f"{count} bytes" if unit == 0 else f"{value:.2f} {_UNITS[unit]}"
+    return f"{count} bytes" if unit == 0 else f"{turn(value * 100) / 100:.2f} {_UNITS[unit]}"
+
+
+def at_least(count: int) -> str:
+    """A lower limit, never rounded up."""
+    return f"at least {amount(count, math.floor)}"
+
+
+def at_most(count: int) -> str:
+    """An upper limit, never rounded down."""
+    return f"at most {amount(count, math.ceil)}"
 
 
 def percent(part: float) -> str:
