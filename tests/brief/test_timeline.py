@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from leftopen.brief.charts import text_width
-from leftopen.brief.timeline import LEFT, RIGHT, timeline_svg
+from leftopen.brief.scale import LEFT, RIGHT
+from leftopen.brief.timeline import timeline_svg
 from leftopen.model.case import Case
 from leftopen.model.time import Between, Bound, Interval
 from leftopen.model.trace import Bytes

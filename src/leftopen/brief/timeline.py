@@ -11,11 +11,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 
 from markupsafe import Markup
-from msgspec.structs import replace
 
 from leftopen.brief import plain
 from leftopen.brief.answers import by_bytes, took
@@ -30,24 +29,15 @@ from leftopen.brief.charts import (
     tag,
     text_width,
 )
+from leftopen.brief.lanes import BODY, NAME, SMALL, base, by_log, crowd, nature, who
+from leftopen.brief.scale import LEFT, RIGHT, Scale
 from leftopen.model.case import Case
-from leftopen.model.time import Bound, Interval, subtract, union
-from leftopen.model.trace import Party, Source, TraceResult, TrafficBin, Visit
+from leftopen.model.time import Bound, Interval, subtract
+from leftopen.model.trace import Source, TraceResult, TrafficBin, Visit
 
 WIDTH = 1100
-LEFT, RIGHT = 204.0, 1084.0  # the plot; names of the lanes stand left of it
-NAME = LEFT - 8  # widest name of a lane
-SMALL, BODY = 11.0, 12.5  # text sizes, as in timeline.css
 TOP_SOURCES, TOP_VISITS, TOP_LABELS, TOP_SIGHTINGS, TOP_BANDS = 8, 40, 4, 40, 60
 BIGGEST = 19.0  # radius of the largest circle
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
-_STEPS = (
-    *(_MINUTE * n for n in (1, 5, 15, 30)),
-    *(_HOUR * n for n in (1, 2, 3, 6, 12)),
-    *(_DAY * n for n in (1, 2, 7, 14)),
-)
-_MONTH_STEPS = (1, 3, 6, 12, 24, 60, 120, 600, 1_200, 12_000)
 _ORDER = tuple(plain.PARTIES)  # outsiders that nobody can name first, our own last
 
 
@@ -106,10 +96,6 @@ def _style() -> Markup:
     return Markup(f"<style>{css}</style>")  # noqa: S704 - our own file
 
 
-def _seconds(moment: datetime) -> float:
-    return (plain.utc(moment) - _EPOCH).total_seconds()
-
-
 def _bounds(case: Case) -> list[tuple[datetime, str]]:
     """The instants that limit the exposure, in words, with what says so."""
     opened, closed = case.exposure.opened, case.exposure.closed
@@ -127,69 +113,6 @@ def _bounds(case: Case) -> list[tuple[datetime, str]]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Seconds to x. What lies outside is drawn at the edge."""
-
-    start: float
-    end: float
-
-    @classmethod
-    def of(cls, case: Case) -> _Scale:
-        """The window with a margin; wider where an end of the exposure is not known."""
-        low, high = _seconds(case.window.start), _seconds(case.window.end)
-        margin = max((high - low) * 0.03, 1_800.0)
-        before = margin if case.exposure.opened.after else margin * 3
-        after = margin if case.exposure.closed.before else margin * 3
-        first, last = _seconds(datetime.min), _seconds(datetime.max)
-        return cls(max(low - before, first), min(high + after, last))
-
-    def x(self, moment: datetime) -> float:
-        share = (_seconds(moment) - self.start) / (self.end - self.start)
-        return LEFT + min(max(share, 0.0), 1.0) * (RIGHT - LEFT)
-
-    def at(self, seconds: float) -> float:
-        return LEFT + (seconds - self.start) / (self.end - self.start) * (RIGHT - LEFT)
-
-    def span(self, stretch: Interval) -> tuple[float, float]:
-        """Left edge and width, never thinner than a visible line."""
-        x = self.x(stretch.start)
-        return x, max(self.x(stretch.end) - x, 1.5)
-
-    def ticks(self) -> list[tuple[float, str, str]]:
-        """(x, label, heading): whole days where they fit, else hours or months, in UTC."""
-        pixels = (RIGHT - LEFT) / (self.end - self.start)
-        for step in _STEPS:
-            if step * pixels >= (25 if step >= _DAY else 44):
-                first = math.ceil(self.start / step)
-                return [
-                    _tick(self.at(n * step), n * step, step)
-                    for n in range(first, math.floor(self.end / step) + 1)
-                ]
-        months = next((m for m in _MONTH_STEPS if m * 30 * _DAY * pixels >= 40), _MONTH_STEPS[-1])
-        return [(self.at(s), label, year) for s, label, year in _months(self, months)]
-
-
-def _tick(x: float, seconds: float, step: int) -> tuple[float, str, str]:
-    at = _EPOCH + timedelta(seconds=seconds)
-    if step >= _DAY:
-        return x, str(at.day), f"{plain.MONTHS[at.month - 1]} {at.year}"
-    return x, f"{at:%H:%M}", plain.day(at)
-
-
-def _months(scale: _Scale, step: int) -> Iterator[tuple[float, str, str]]:
-    first = _EPOCH + timedelta(seconds=scale.start)
-    number = math.ceil((first.year * 12 + first.month) / step) * step
-    while number < 9_999 * 12:
-        year, month = divmod(number, 12)
-        at = _seconds(datetime(max(year, 1), month + 1, 1))
-        if at > scale.end:
-            return
-        if at >= scale.start:
-            yield at, plain.MONTHS[month], str(year)
-        number += step
-
-
 @dataclass(slots=True)
 class _Picture:
     """Draws lane after lane downwards; `y` is where the next one begins."""
@@ -197,11 +120,11 @@ class _Picture:
     case: Case
     y: float = 0.0
     uid: str = ""
-    scale: _Scale = field(init=False)
+    scale: Scale = field(init=False)
 
     def __post_init__(self) -> None:
         self.uid = "tl" + hashlib.sha256(self.case.uid.encode("utf-8", "replace")).hexdigest()[:10]
-        self.scale = _Scale.of(self.case)
+        self.scale = Scale.of(self.case)
 
     def patterns(self) -> Markup:
         """The two hatchings: an uncertain time, and a time without any log."""
@@ -404,7 +327,7 @@ class _Picture:
             words = f"empty for {plain.span(hole.duration)}"
             labels.append(Label(self._middle(hole), words))
         drawn = self.labels(labels, 1)
-        drawn.append(self.name(_base(source.path), _nature(source, count), top + 11))
+        drawn.append(self.name(base(source.path), nature(source, count), top + 11))
         self.y = max(self.y + 3, top + 5)
         for hole in holes[:TOP_BANDS]:
             x, width = self.scale.span(hole)
@@ -452,11 +375,11 @@ class _Picture:
             circles.append(_thread(visit, self.scale))
             circles += [s.draw(visit) for s in shapes]
             largest = max(shapes, key=lambda s: s.radius)
-            labels.append((largest, _who(visit)))
+            labels.append((largest, who(visit)))
         depth = [Label(c.x, text, tallest + 3 - c.radius) for c, text in labels[:TOP_LABELS]]
         drawn = self.labels(depth, 2)
         drawn.append(
-            self.name(plain.PARTIES[visits[0].party.kind], _crowd(visits), start + 11),
+            self.name(plain.PARTIES[visits[0].party.kind], crowd(visits), start + 11),
         )
         middle_y = self.y + tallest + 4
         drawn.append(tag("g", joined(circles), transform=f"translate(0 {middle_y:.1f})"))
@@ -501,7 +424,7 @@ class _Circle:
 
     def draw(self, visit: Visit) -> Markup:
         """Filled where data were taken, hollow where not, dashed with ? where not known."""
-        said = tag("title", f"{_who(visit)}, {plain.BEHAVIOURS[visit.behaviour]}")
+        said = tag("title", f"{who(visit)}, {plain.BEHAVIOURS[visit.behaviour]}")
         if self.bytes_out is None:
             ring = tag("circle", said, cx=self.x, cy=0, r=self.radius, class_="tl-unknown")
             return ring + put(self.x, 4, "?", "tl-question", "middle")
@@ -512,7 +435,7 @@ class _Circle:
 
 
 def _circles(
-    visit: Visit, bins: Sequence[TrafficBin], top: int, scale: _Scale
+    visit: Visit, bins: Sequence[TrafficBin], top: int, scale: Scale
 ) -> tuple[_Circle, ...]:
     """One circle a stretch of traffic, or one for the visit where there is no finer figure."""
 
@@ -536,7 +459,7 @@ def _circles(
     return (_Circle(scale.x(middle), radius(low), low),)
 
 
-def _thread(visit: Visit, scale: _Scale) -> Markup:
+def _thread(visit: Visit, scale: Scale) -> Markup:
     """A thin line from the first to the last request."""
     x0, x1 = scale.x(visit.first), scale.x(visit.last)
     return tag("path", d=f"M{x0:.1f} 0H{max(x1, x0 + 1):.1f}", class_="tl-thread")
@@ -586,60 +509,6 @@ def _no_log(hole: Interval) -> str:
         f"no log for {plain.span(hole.duration)}: "
         f"{plain.short(hole.start)} to {plain.short(hole.end)}"
     )
-
-
-def _base(path: str) -> str:
-    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
-
-
-def by_log(sources: Sequence[Source]) -> list[tuple[Source, int]]:
-    """Rotations of one log as one: what any of its files speaks for; how many files it has."""
-    logs: dict[tuple[str, str], list[Source]] = {}
-    for source in sources:
-        logs.setdefault((source.format, source.series or source.path), []).append(source)
-    return [(_joined_log(series, parts), len(parts)) for (_, series), parts in sorted(logs.items())]
-
-
-def _joined_log(series: str, parts: Sequence[Source]) -> Source:
-    covers = union(c for part in parts for c in part.covers)
-    path = series if len(parts) > 1 else parts[0].path
-    return replace(parts[0], path=path, covers=covers)
-
-
-def _nature(source: Source, count: int) -> str:
-    parts = [plain.shown(source.format, 40)]
-    if count > 1:
-        parts.append(f"{count} files")
-    if source.byte_meaning in ("", "none"):
-        parts.append("no byte counts")
-    elif source.names_objects:
-        parts.append("names objects")
-    while len(parts) > 1 and text_width(", ".join(parts), SMALL) > NAME:
-        parts.pop()
-    return ", ".join(parts)
-
-
-def _party_name(party: Party) -> str:
-    return f" {plain.shown(party.name, 30)}" if party.name else ""
-
-
-def _who(visit: Visit) -> str:
-    return f"{plain.shown(visit.client, 45)}{_party_name(visit.party)}: {_left(visit)}"
-
-
-def _left(visit: Visit) -> str:
-    text = plain.amount(visit.bytes_out)
-    return f"bytes {text}" if text == plain.NOT_KNOWN else text
-
-
-def _crowd(visits: Sequence[Visit]) -> str:
-    low = sum(v.bytes_out.low for v in visits)
-    clients = plain.plural(len({v.client for v in visits}), "client")
-    if not low:
-        counted = all(v.bytes_out.high == 0 for v in visits)
-        return f"{clients}, {'no bytes' if counted else 'bytes not known'}"
-    exact = all(v.bytes_out.high == v.bytes_out.low for v in visits)
-    return f"{clients}, {'' if exact else 'at least '}{plain.size(low)}"
 
 
 def _legend(uid: str) -> list[tuple[Markup, str]]:
