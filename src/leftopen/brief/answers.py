@@ -147,6 +147,8 @@ def _howlong(exposure: Exposure) -> str:
 def _unit(case: Case) -> str:
     """What one object of the store is called, in the plural."""
     held = case.exposure.size
+    if held and held.unit == "rows":  # counted by row, read by table
+        return "tables"
     return _name(held.unit) if held and held.unit else "objects"
 
 
@@ -164,7 +166,8 @@ def _inside(case: Case) -> str:
     read = _read(contents, _unit(case))
     found = [f"They hold data of {_people(people)}"] if people.upper else []
     if worst:
-        found.append(f"{worst.objects:,} of them hold “{_name(worst.title)}”")
+        hold = "of them holds" if worst.objects == 1 else "of them hold"
+        found.append(f"{worst.objects:,} {hold} “{_name(worst.title)}”")
     if not found:
         return f"{read}: no personal data were found in them."
     return f"{read}. {', and '.join(found)}."
@@ -175,7 +178,9 @@ def _read(contents: Contents, unit: str) -> str:
     if total is None:
         return f"{_many(read, unit)} were read, of how many is not known"
     if read >= total:
-        return f"All {_many(read, unit)} were read"
+        return (
+            f"All {_many(read, unit)} were read" if read != 1 else f"Its one {unit[:-1]} was read"
+        )
     return f"Of {_many(total, unit)}, {read:,} were read"
 
 

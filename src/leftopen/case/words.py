@@ -88,7 +88,8 @@ def _amount(size: Size | None, contents: Contents | None) -> str:
     if unit == "objects" and holds_mail(contents):
         unit = "messages"
     objects, complete = (size.objects, size.complete) if size else (None, True)
-    if contents is not None and contents.objects_total is not None:
+    # A database is counted by row and read by table.
+    if contents is not None and contents.objects_total is not None and unit != "rows":
         objects, complete = contents.objects_total, True
     if not objects:
         return ""

@@ -179,15 +179,16 @@ def contents_of(job: Job, exposure: Exposure) -> Contents | None:
 
 
 def size_of(job: Job, exposure: Exposure) -> Size | None:
-    """How much the store holds: the whole listing where one was made, else what the proof saw."""
+    """How much the store holds: what the proof saw, or the listing where it saw a part only."""
     listing = next(job.only(Listing, stage_of(exposure)), None)
-    if listing is None or not listing.objects:
-        return exposure.size
-    unit = exposure.size.unit if exposure.size else "objects"
+    seen = exposure.size
+    # A database is listed by table and counted by row: there the listing is no better.
+    if listing is None or not listing.objects or (seen and (seen.complete or seen.unit == "rows")):
+        return seen
     return Size(
         objects=listing.objects,
         bytes=listing.bytes,
-        unit=unit,
+        unit=seen.unit if seen else "objects",
         basis="listing of the whole store" if listing.complete else "listing, cut short",
         complete=listing.complete,
     )
