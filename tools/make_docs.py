@@ -18,7 +18,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def main() -> int:
     """Write or check the pages."""
-    from leftopen.model.scope import schema
+    from leftopen.model.scope_file import schema
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")

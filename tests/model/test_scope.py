@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from leftopen.cli.init import TEMPLATE
 from leftopen.model.endpoint import Endpoint
 from leftopen.model.errors import OutOfScope, ScopeError
-from leftopen.model.scope import Scope, Target, parse_scope, schema
+from leftopen.model.scope import Scope, Target, parse_scope
+from leftopen.model.scope_file import schema
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 AUTHORITY = """

@@ -15,7 +15,7 @@ from leftopen.model.endpoint import Endpoint
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.record import to_json
 from leftopen.model.redact import Keyring
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.time import Interval
 from leftopen.model.trace import Behaviour, PartyKind, TraceResult, VerdictWord, Visit
 from leftopen.trace import judge as judge_module

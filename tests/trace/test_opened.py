@@ -9,7 +9,7 @@ import pytest
 
 from leftopen.model.endpoint import Endpoint
 from leftopen.model.redact import Keyring
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.time import Bound
 from leftopen.trace.digest import SourceDigest
 from leftopen.trace.opened import first_given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leftopen.model.scope import NamedNetworks, Parties
+from leftopen.model.scope_file import NamedNetworks, Parties
 from leftopen.model.trace import PartyKind
 from leftopen.trace.parties import attribute, combine, published
 

@@ -78,7 +78,7 @@ def command(path: Path, force: bool, schema: bool, as_json: bool) -> None:
     if schema:
         import json
 
-        from leftopen.model.scope import schema as made
+        from leftopen.model.scope_file import schema as made
 
         click.echo(json.dumps(made(), indent=2, sort_keys=True))
         return

@@ -20,7 +20,8 @@ from leftopen.model.exposure import Access, Evidence, ObjectRef, Observation, Si
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.record import to_json
 from leftopen.model.redact import Keyring, redact, safe
-from leftopen.model.scope import Claims, Target
+from leftopen.model.scope import Target
+from leftopen.model.scope_file import Claims
 from leftopen.net.dialer import Dialer
 from leftopen.net.http import HttpClient, Response
 

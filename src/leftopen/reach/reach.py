@@ -17,7 +17,8 @@ from leftopen.model.errors import LeftopenError
 from leftopen.model.exposure import Access, Exposure, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import Keyring
-from leftopen.model.scope import Scope, StoreUrl, Target
+from leftopen.model.scope import Scope, Target
+from leftopen.model.scope_file import StoreUrl
 from leftopen.net import driver
 from leftopen.net.budget import Meter
 from leftopen.net.guard import Guard, Resolver, resolve

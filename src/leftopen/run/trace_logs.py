@@ -11,7 +11,7 @@ from leftopen.model.endpoint import Endpoint
 from leftopen.model.errors import UsageError
 from leftopen.model.gap import Gap
 from leftopen.model.redact import Keyring
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.time import Interval, now
 from leftopen.model.trace import TraceResult
 from leftopen.run.inputs import open_scope

@@ -14,7 +14,7 @@ import msgspec
 
 from leftopen.model.endpoint import Endpoint
 from leftopen.model.gap import Gap, Reason, Stage
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.time import Interval, share, union
 from leftopen.model.trace import Coverage, TraceResult, Visit
 from leftopen.trace.digest import BIN, HIDDEN, SourceDigest

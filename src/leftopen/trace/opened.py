@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from leftopen.model.endpoint import Endpoint
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.time import Bound
 from leftopen.trace.api import Act
 from leftopen.trace.digest import ClientDigest, SourceDigest, merge_clients

@@ -16,7 +16,7 @@ import msgspec
 
 from leftopen.model.endpoint import Address, Network
 from leftopen.model.record import Record, from_json
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.trace import Party, PartyKind
 
 OUR_AGENT = "Leftopen/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from leftopen.model.scope import Parties
+from leftopen.model.scope_file import Parties
 from leftopen.model.time import Interval, union
 from leftopen.model.trace import Behaviour, Party, PartyKind, VerdictWord, Visit
 from leftopen.trace.api import Act

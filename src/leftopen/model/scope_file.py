@@ -1,0 +1,137 @@
+"""The shape of the scope file, and its published JSON Schema.
+
+Terms follow the rules of engagement of NIST SP 800-115: authority, exclusions, rates.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from leftopen.model.record import Record
+
+DEFAULT_PORTS: tuple[int, ...] = (
+    *(21, 80, 110, 143, 389, 443, 445, 873, 993, 1883, 2049, 2375, 2379, 3000, 3306, 5000),
+    *(5432, 5601, 5984, 6379, 8000, 8080, 8081, 8086, 8123, 8443, 8888, 8983, 9000, 9090),
+    *(9200, 9300, 10000, 10250, 11211, 27017),
+)
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortSpec = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}-[0-9]{1,5}$")]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+StoreKind = Literal["http", "azure_blob", "s3"]
+Vantage = Literal["inside", "outside"]
+
+
+class Authority(Record, frozen=True, kw_only=True):
+    """Who allows this, by which document, until when. Needed for every public address."""
+
+    organisation: str
+    approver: str
+    reference: str
+    contact: str = ""
+    valid_until: date
+
+
+class StoreUrl(Record, frozen=True, kw_only=True):
+    """A storage URL: an S3 bucket, an Azure Blob container, or a web address."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s]+$")]
+    kind: StoreKind = "http"
+
+
+class Targets(Record, frozen=True, kw_only=True):
+    """What is ours, and what of it must not be touched."""
+
+    networks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    stores: tuple[StoreUrl, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ports: tuple[Port | PortSpec, ...] = DEFAULT_PORTS
+
+
+class Rates(Record, frozen=True, kw_only=True):
+    """Upper limits that no probe can go over."""
+
+    connections_per_second: Positive = 1000
+    connections_per_second_per_host: Positive = 20
+    bytes_per_host: Positive = 200_000_000
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
+
+
+class Sample(Record, frozen=True, kw_only=True):
+    """How much of a live store may be read."""
+
+    objects: Annotated[int, msgspec.Meta(ge=0)] = 400
+    bytes: Annotated[int, msgspec.Meta(ge=0)] = 100_000_000
+    seconds: Positive = 300
+    seed: int = 20230208
+
+
+class Claims(Record, frozen=True, kw_only=True):
+    """Names that the owner lets us state (never a secret)."""
+
+    postgresql_roles: tuple[str, ...] = ()
+    postgresql_databases: tuple[str, ...] = ()
+
+
+class NamedNetworks(Record, frozen=True, kw_only=True):
+    """Addresses with a name: a monitoring system, a researcher."""
+
+    name: str
+    networks: tuple[str, ...]
+
+
+class Parties(Record, frozen=True, kw_only=True):
+    """Who may show up in the logs without being an outsider."""
+
+    owner: tuple[str, ...] = ()
+    monitoring: tuple[NamedNetworks, ...] = ()
+    researchers: tuple[NamedNetworks, ...] = ()
+
+
+class CauseInput(Record, frozen=True, kw_only=True):
+    """Configuration files and cloud snapshots to explain an exposure from."""
+
+    files: tuple[str, ...] = ()
+
+
+class TraceInput(Record, frozen=True, kw_only=True):
+    """Logs. `time_zone` is for formats that have none in their lines."""
+
+    files: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+
+
+class Imports(Record, frozen=True, kw_only=True):
+    """What outside sensors saw, as files."""
+
+    shodan: tuple[str, ...] = ()
+
+
+class ScopeFile(Record, frozen=True, kw_only=True):
+    """The scope file as written. Paths are relative to the file."""
+
+    version: Literal[1]
+    vantage: Vantage = "inside"
+    authority: Authority | None = None
+    targets: Targets
+    rates: Rates = Rates()
+    sample: Sample = Sample()
+    claims: Claims = Claims()
+    parties: Parties = Parties()
+    cause: CauseInput = CauseInput()
+    trace: TraceInput = TraceInput()
+    imports: Imports = Imports()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the scope file (draft 2020-12)."""
+    made = msgspec.json.schema(ScopeFile)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Leftopen scope file, version 1",
+        **made,
+    }
