@@ -114,13 +114,27 @@ def running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), **(env or {})},
-            **_DROP,  # type: ignore[call-overload]
+            **(_DROP if _for_anybody(Path(argv[0])) else {}),  # type: ignore[call-overload]
         )
     try:
         _await_port(process, host, port, log)
         yield Server(host, port, folder, log)
     finally:
         _end(process, stop)
+
+
+def _for_anybody(program: Path) -> bool:
+    """Whether `nobody` can run it: a checkout or an interpreter may lie where only root can go."""
+    found = program.resolve()
+    with found.open("rb") as file:
+        first = file.readline(500)
+    if first.startswith(b"#!") and (words := first[2:].split()) and b"env" not in words[0]:
+        return _open_to_all(found) and _open_to_all(Path(os.fsdecode(words[0])).resolve())
+    return _open_to_all(found)
+
+
+def _open_to_all(path: Path) -> bool:
+    return all(p.stat().st_mode & 0o001 for p in (path, *path.parents))
 
 
 def _await_port(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The real servers that the tests talk to: Debian packages when root and apt-get is there,
-# Azurite and MailDev from npm into .servers/. What is missing afterwards, the tests skip with its reason
+# Azurite, MailDev and PouchDB Server from npm into .servers/. What is missing afterwards, the tests skip with its reason
 # (and fail on it under CI=true). Nothing is started here and no service is enabled.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,6 +15,17 @@ need postgres postgresql
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 need vsftpd vsftpd
 need rsync rsync
+[ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
+need memcached memcached
+need mosquitto mosquitto
+need nats-server nats-server
+need beanstalkd beanstalkd
+need slapd slapd
+need ldapsearch ldap-utils
+need etcd etcd-server
+need influxd influxdb
+need prometheus prometheus
+need docker-registry docker-registry
 need openssl openssl
 need node nodejs
 need npm npm
@@ -43,5 +54,5 @@ if command -v npm >/dev/null && ! cmp -s "$lock" "$here/.servers/node_modules/.i
     cp "$here/tests/node/package.json" "$here/tests/node/package-lock.json" "$here/.servers/"
     (cd "$here/.servers" && npm ci --silent --no-audit --no-fund --ignore-scripts) &&
         cp "$lock" "$here/.servers/node_modules/.installed" ||
-        echo "Azurite and MailDev could not be installed from npm; their tests are skipped" >&2
+        echo "the npm servers could not be installed from npm; their tests are skipped" >&2
 fi

@@ -16,6 +16,7 @@ from leftopen.net.dialer import Connection, Dialer, Silent
 
 METHODS = (rb"(?:GET|HEAD|OPTIONS|PROPFIND) ",)
 MAX_HEAD = 65_536
+_VERSION = b"HTTP/"
 _TEXT = "latin-1"
 
 
@@ -138,6 +139,12 @@ class HttpClient:
         return sent or b""
 
     async def _response(self, connection: Connection, state: h11.Connection) -> h11.Response:
+        if not state.trailing_data[0]:
+            # Told by its first bytes: another protocol may say one line and then wait for ever.
+            first = await connection.read_some()
+            if first[:5] != _VERSION[: len(first[:5])]:
+                raise ProtocolError("not HTTP: the answer does not begin with HTTP/")
+            state.receive_data(first)
         for _ in range(64):  # more interim answers (1xx) than this is a trap
             event = await _next_event(connection, state)
             if isinstance(event, h11.Response):

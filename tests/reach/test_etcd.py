@@ -1,0 +1,228 @@
+"""etcd: a real one with and without its v2 API, with v3's authentication on; answers that lie."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import servers
+from leftopen.model.errors import ProtocolError
+from leftopen.model.exposure import Access, ObjectRef
+from leftopen.model.gap import Gap, Reason
+from leftopen.net.http import Response
+from leftopen.reach.json_answer import parsed
+from leftopen.reach.protocols.etcd import _KEYS, _Keys
+from probing import Limits, Probe
+from reaching import answer, look, web
+
+MakeProbe = Callable[..., Probe]
+SECRET = "postgres://app:correct-horse@db/people"
+
+
+@contextmanager
+def etcd(*, v2: bool) -> Iterator[servers.Server]:
+    """A cluster of one."""
+    binary = servers.need("etcd")
+    port, peer = servers.free_port(), servers.free_port()
+    url, between = f"http://{servers.CLIENT}:{port}", f"http://{servers.CLIENT}:{peer}"
+    with servers.scratch() as folder:
+        argv = [binary, "--data-dir", str(folder / "data"), "--listen-client-urls", url]
+        argv += ["--advertise-client-urls", url, "--listen-peer-urls", between]
+        argv += ["--initial-advertise-peer-urls", between]
+        argv += ["--initial-cluster", f"default={between}"]
+        argv += ["--enable-v2"] * v2
+        with servers.running(argv, folder, port) as server:
+            yield server
+
+
+def send(server: servers.Server, method: str, path: str, body: str) -> int:
+    """What the owner may do."""
+    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    kind = "application/x-www-form-urlencoded" if method == "PUT" else "application/json"
+    try:
+        client.request(method, path, body, {"Content-Type": kind})
+        done = client.getresponse()
+        done.read()
+        return done.status
+    finally:
+        client.close()
+
+
+def put(server: servers.Server, key: str, value: str) -> None:
+    assert send(server, "PUT", f"/v2/keys{quote(key)}", urlencode({"value": value})) == 201
+
+
+def put_v3(server: servers.Server, key: bytes, value: bytes) -> None:
+    text = {"key": base64.b64encode(key).decode(), "value": base64.b64encode(value).decode()}
+    assert send(server, "POST", "/v3/kv/put", json.dumps(text)) == 200
+
+
+def close_v3(server: servers.Server) -> None:
+    """Turn authentication on: after that a read without a login is a 400."""
+    root = {"name": "root", "password": "correct-horse"}
+    assert send(server, "POST", "/v3/auth/user/add", json.dumps(root)) == 200
+    assert send(server, "POST", "/v3/auth/role/add", json.dumps({"name": "root"})) == 200
+    grant = json.dumps({"user": "root", "role": "root"})
+    assert send(server, "POST", "/v3/auth/user/grant", grant) == 200
+    assert send(server, "POST", "/v3/auth/enable", "{}") == 200
+    assert send(server, "POST", "/v3/kv/range", json.dumps({"key": "YQ=="})) == 400
+
+
+def test_an_open_v2_gives_data_even_where_v3_asks_for_a_login(probe: MakeProbe) -> None:
+    with etcd(v2=True) as server:
+        put(server, "/app/db url", SECRET)
+        put(server, "/top", "x")
+        close_v3(server)
+        seen = look(server.host, server.port)
+        etcd2 = probe("etcd", server.host, server.port)
+        found = etcd2.objects()
+        refs = {r.path: r for r in found if isinstance(r, ObjectRef)}
+        whole = etcd2.fetch(refs["/v2/keys/app/db%20url"])
+        cut = etcd2.fetch(refs["/v2/keys/app/db%20url"], limit=8)
+        with pytest.raises(ProtocolError, match="404"):
+            etcd2.fetch(ObjectRef(path="/v2/keys/nobody"))
+    one = seen.observation
+    assert (one.protocol, one.access) == ("etcd", Access.GIVES_DATA)
+    assert one.version.startswith("3.")
+    assert one.size is not None
+    assert (one.size.objects, one.size.unit, one.size.complete) == (2, "keys", True)
+    assert one.containers == ("/app",)
+    assert SECRET not in repr(seen)
+    assert "correct-horse" not in repr(seen)
+    assert (whole.data.decode(), whole.complete) == (SECRET, True)
+    assert (cut.data.decode(), cut.complete) == (SECRET[:8], False)
+    assert {r.group for r in refs.values()} == {"/app", "/"}
+    assert [g.reason for g in seen.gaps] == [Reason.UNSUPPORTED]
+    assert [g.reason for g in found if isinstance(g, Gap)] == [Reason.UNSUPPORTED]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_v3_alone_is_never_more_than_speaks(closed: bool) -> None:
+    with etcd(v2=False) as server:
+        put_v3(server, b"a", b"b")
+        put_v3(server, b"c", b"d")
+        if closed:
+            close_v3(server)
+        seen = look(server.host, server.port)
+    one = seen.observation
+    assert (one.protocol, one.access) == ("etcd", Access.SPEAKS)
+    assert "needs a POST, which is not sent" in one.detail
+    assert one.size is not None
+    assert one.size.objects == 2
+    assert one.size.bytes
+    assert [g.reason for g in seen.gaps] == [Reason.UNSUPPORTED]
+
+
+def test_an_empty_v2_is_open_and_gives_nothing() -> None:
+    with etcd(v2=True) as server:
+        one = look(server.host, server.port).observation
+    assert (one.protocol, one.access) == ("etcd", Access.LISTS)
+    assert "empty" in one.detail
+
+
+GO = answer(b"404 page not found\n", "404 Not Found", "text/plain")
+VERSION = answer(b'{"etcdserver":"3.3.27","etcdcluster":"3.3.0"}')
+MISSING = answer(b'{"errorCode":100,"message":"Key not found"}', "404 Not Found")
+
+
+def keys(*nodes: object, **more: object) -> bytes:
+    node = {"dir": True, "nodes": nodes, **more}
+    return answer(json.dumps({"action": "get", "node": node}).encode())
+
+
+def replies(answers: dict[str, bytes]) -> Callable[[str], bytes]:
+    return lambda path: {"/version": VERSION, **answers}.get(
+        path, MISSING if path.startswith("/v2/") else GO
+    )
+
+
+LYING: dict[str, tuple[dict[str, bytes], Access, str]] = {
+    "v2 asks": ({"/v2/keys/": answer(b"{}", "401 Unauthorized")}, Access.ASKS_CREDENTIAL, "401"),
+    "names only": (
+        {"/v2/keys/": keys({"key": "/a", "value": ""}), "/v2/keys/a": GO},
+        Access.LISTS,
+        "no value could be read",
+    ),
+    "outside of its folder": (
+        {"/v2/keys/": keys({"key": "/a/b", "value": "x"}, {"key": "/", "dir": True})},
+        Access.LISTS,
+        "empty",
+    ),
+    "deep": ({"/v2/keys/": answer(b'{"node":' * 100_000)}, Access.SPEAKS, "v2 API is off"),
+    "a value that is a number": (
+        {"/v2/keys/": keys({"key": "/a", "value": 1})},
+        Access.SPEAKS,
+        "v2 API is off",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LYING)
+def test_answers_that_prove_less(kind: str) -> None:
+    answers, access, words = LYING[kind]
+    with web(replies(answers)) as server:
+        one = look(server.host, server.port).observation
+    assert (one.protocol, one.access) == ("etcd", access)
+    assert words in one.detail
+
+
+def test_a_server_that_has_every_key_proves_nothing() -> None:
+    everything = keys({"key": "/a", "value": "x"})
+
+    def reply(path: str) -> bytes:
+        return {"/": GO, "/version": VERSION}.get(path, everything)
+
+    with web(reply) as server:
+        assert look(server.host, server.port).observation.access is Access.UNDETERMINED
+
+
+def test_folders_without_end_are_cut(probe: MakeProbe) -> None:
+    def reply(path: str) -> bytes:
+        if not path.startswith("/v2/keys/"):
+            return VERSION
+        above = path.removeprefix("/v2/keys").rstrip("/")
+        return keys(*({"key": f"{above}/{n}", "dir": True} for n in range(3)))
+
+    started = time.monotonic()
+    with web(reply) as server:
+        limits = Limits(bytes=400_000_000, seconds=8.0)
+        found = probe("etcd", server.host, server.port, limits=limits).objects(limit=500)
+    assert {g.reason for g in found if isinstance(g, Gap)} <= {Reason.MISBEHAVED, Reason.BUDGET}
+    assert found
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"etcdserver": 3}', b"etcdserver", b""])
+def test_strangers_are_not_etcd(probe: MakeProbe, body: bytes) -> None:
+    with web(lambda path: GO if path == "/" else answer(body)) as server:
+        assert probe("etcd", server.host, server.port).prove() is None
+        assert look(server.host, server.port).observation.protocol == "http"
+
+
+def test_a_real_redis_is_not_etcd(probe: MakeProbe) -> None:
+    with servers.redis() as other:
+        assert probe("etcd", other.host, other.port).prove() is None
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(
+        st.fixed_dictionaries({"key": st.text(max_size=5)}),
+        lambda inner: st.fixed_dictionaries({"key": st.text(max_size=5), "nodes": st.lists(inner)}),
+        max_leaves=5,
+    ).map(lambda node: json.dumps({"action": "get", "node": node}).encode())
+)
+def test_fuzz_any_answer_is_keys_or_none(body: bytes) -> None:
+    found = parsed(Response(200, {}, body, True, False), _Keys)
+    assert found is None or all(isinstance(node.key, str) for node in found.node.nodes)
+    metric = _KEYS.search(b"etcd_debugging_mvcc_keys_total " + body)
+    assert metric is None or int(float(metric.group(1))) >= 0

@@ -1,0 +1,271 @@
+"""InfluxDB: a real 1.x open and with auth-enabled, a 2.x as its pages say it, answers that lie."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import servers
+from leftopen.model.errors import OutOfScope, ProtocolError
+from leftopen.model.exposure import Access, ObjectRef
+from leftopen.model.gap import Reason
+from leftopen.net.http import Response
+from leftopen.reach.json_answer import parsed
+from leftopen.reach.protocols.influxdb import _Answer, _points, is_read
+from probing import Limits, Probe
+from reaching import answer, look, web
+
+MakeProbe = Callable[..., Probe]
+MAIL = "ada.lovelace@example.org"
+ODD = 'a "b"\\c ; DROP DATABASE people'
+CONF = """\
+reporting-disabled = true
+bind-address = "{host}:{rpc}"
+[meta]
+dir = "{folder}/meta"
+[data]
+dir = "{folder}/data"
+wal-dir = "{folder}/wal"
+[monitor]
+store-enabled = false
+[http]
+bind-address = "{host}:{port}"
+auth-enabled = {auth}
+"""
+
+
+@contextmanager
+def influxd(*, auth: bool = False) -> Iterator[servers.Server]:
+    """influxd 1.x; with `auth` it has one administrator."""
+    binary = servers.need("influxd")
+    port, rpc = servers.free_port(), servers.free_port()
+    with servers.scratch() as folder:
+        conf = folder / "influxdb.conf"
+        given = {"host": servers.CLIENT, "port": port, "rpc": rpc, "folder": folder}
+        conf.write_text(CONF.format(**given, auth=str(auth).lower()))
+        servers.give(folder)
+        with servers.running([binary, "-config", str(conf)], folder, port) as server:
+            if auth:
+                post(server, "/query", "CREATE USER root WITH PASSWORD 'x' WITH ALL PRIVILEGES")
+            yield server
+
+
+def post(server: servers.Server, path: str, statement: str = "", points: str = "") -> bytes:
+    """What the owner may do."""
+    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    path = f"{path}?q={quote(statement)}" if statement else path
+    try:
+        client.request("POST", path, points)
+        done = client.getresponse()
+        assert done.status in (200, 204), done.read()
+        return done.read()
+    finally:
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def open_server() -> Iterator[servers.Server]:
+    with influxd() as server:
+        post(server, "/query", "CREATE DATABASE people")
+        post(server, "/query", "CREATE DATABASE empty")
+        point = f'visits,country=gb email="{MAIL}"'
+        escaped = ODD.replace(" ", "\\ ")
+        post(server, "/write?db=people", points=f"{point}\n{escaped} value=1\n")
+        yield server
+
+
+def test_an_open_one_gives_data(open_server: servers.Server) -> None:
+    outcome = look(open_server.host, open_server.port)
+    seen = outcome.observation
+    assert (seen.protocol, seen.access) == ("influxdb", Access.GIVES_DATA)
+    assert seen.version.startswith("1.")
+    assert seen.size is not None
+    assert (seen.size.objects, seen.size.unit, seen.size.complete) == (2, "series", True)
+    assert set(seen.containers) == {"people", "empty"}
+    assert MAIL not in repr(outcome)
+    assert outcome.gaps == ()
+
+
+def test_measurements_are_listed_and_read_whatever_their_name(
+    probe: MakeProbe, open_server: servers.Server
+) -> None:
+    influx = probe("influxdb", open_server.host, open_server.port)
+    found = influx.objects()
+    refs = [r for r in found if isinstance(r, ObjectRef)]
+    assert len(refs) == len(found) == 2
+    assert {r.group for r in refs} == {"people"}
+    texts = [influx.fetch(ref) for ref in refs]
+    assert all(text.complete for text in texts)
+    names = {json.loads(t.data)["results"][0]["series"][0]["name"] for t in texts}
+    assert names == {"visits", ODD}
+    assert any(MAIL.encode() in t.data for t in texts)
+    cut = influx.fetch(refs[0], limit=20)
+    assert (len(cut.data), cut.complete) == (20, False)
+    assert b"people" in post(open_server, "/query", "SHOW DATABASES")  # nothing was dropped
+
+
+def test_a_real_one_with_a_login_is_closed_although_ping_answers() -> None:
+    with influxd(auth=True) as server:
+        client = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        client.request("GET", "/debug/vars")
+        assert client.getresponse().status == 200
+        client.close()
+        seen = look(server.host, server.port).observation
+    assert (seen.protocol, seen.access) == ("influxdb", Access.ASKS_CREDENTIAL)
+    assert seen.version.startswith("1.")
+    assert "InfluxDB" in seen.detail
+
+
+def test_a_database_dropped_by_get_is_why_statements_are_few(open_server: servers.Server) -> None:
+    """The trap itself: 1.x carries out a DROP that comes by GET."""
+    post(open_server, "/query", "CREATE DATABASE victim")
+    client = http.client.HTTPConnection(open_server.host, open_server.port, timeout=10)
+    client.request("GET", f"/query?q={quote('DROP DATABASE victim')}")
+    assert client.getresponse().status == 200
+    client.close()
+    assert b"victim" not in post(open_server, "/query", "SHOW DATABASES")
+
+
+FORBIDDEN = [
+    "/query?q=DROP%20DATABASE%20people",
+    "/query?q=SHOW%20DATABASES%3BDROP%20DATABASE%20people",
+    "/query?q=SHOW%20DATABASES&q=DROP%20DATABASE%20people",
+    "/query?db=people&q=SELECT%20%2A%20INTO%20%22y%22%20FROM%20%22x%22",
+    "/query?db=people&q=SELECT%20%2A%20FROM%20%22x%22%3BDROP%20DATABASE%20people%20LIMIT%201",
+    "/query?db=people&q=SELECT%20%2A%20FROM%20%22x%22%20LIMIT%201%3BDROP%20DATABASE%20people",
+    "/query?db=people&q=SELECT%20%2A%20FROM%20%22x%5C%5C%22%3BDROP%20DATABASE%20people%20LIMIT%201",
+    "/query?db=a&u=root&p=root&q=SHOW%20MEASUREMENTS%20LIMIT%201",
+    "/query?db=a&q=SHOW%20MEASUREMENTS%20LIMIT%201\n",
+    "/write?db=people",
+]
+
+
+@pytest.mark.parametrize("path", FORBIDDEN)
+def test_no_other_statement_is_asked(
+    probe: MakeProbe, open_server: servers.Server, path: str
+) -> None:
+    with pytest.raises(OutOfScope):
+        probe("influxdb", open_server.host, open_server.port).fetch(ObjectRef(path=path))
+
+
+MARKS = {"X-Influxdb-Version": "2.7.1", "X-Influxdb-Build": "OSS"}
+
+
+def as_json(value: object, status: str = "200 OK") -> bytes:
+    return answer(json.dumps(value).encode(), status, "application/json", MARKS)
+
+
+def rows(*values: object) -> bytes:
+    return as_json(
+        {"results": [{"series": [{"name": "x", "columns": ["name"], "values": values}]}]}
+    )
+
+
+ERROR = as_json({"results": [{"error": "database not found"}]})
+LYING: dict[str, tuple[dict[str, bytes], Access, str]] = {
+    "2.x": (
+        {"DATABASES": as_json({"code": "unauthorized"}, "401 Unauthorized")},
+        Access.ASKS_CREDENTIAL,
+        "401",
+    ),
+    "an error in a 200": ({"DATABASES": ERROR}, Access.UNDETERMINED, "database not found"),
+    "garbage": ({"DATABASES": as_json([1])}, Access.UNDETERMINED, "something else"),
+    "deep": (
+        {"DATABASES": answer(b'{"results":' + b"[" * 200_000, more=MARKS)},
+        Access.UNDETERMINED,
+        "something else",
+    ),
+    "every database": (
+        {"DATABASES": rows(["a"]), "SELECT": rows(["t", 1])},
+        Access.UNDETERMINED,
+        "nobody has",
+    ),
+    "no database": ({"DATABASES": rows()}, Access.LISTS, "it is empty"),
+    "no point": (
+        {"DATABASES": rows(["a"], [7], []), "MEASUREMENTS": rows(["m"])},
+        Access.LISTS,
+        "no point could be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LYING)
+def test_answers_that_prove_less(kind: str) -> None:
+    answers, access, words = LYING[kind]
+
+    def reply(path: str) -> bytes:
+        said = next((a for word, a in answers.items() if word in path), None)
+        return said or (ERROR if "/query" in path else answer(b"", more=MARKS))
+
+    with web(reply) as server:
+        seen = look(server.host, server.port).observation
+    assert (seen.protocol, seen.access) == ("influxdb", access)
+    assert words in seen.detail
+
+
+def test_what_was_read_stands_when_counting_breaks_off() -> None:
+    def reply(path: str) -> bytes:
+        if "leftopen-" in path:
+            return ERROR
+        names = {"DATABASES": ["a"], "MEASUREMENTS": ["m"], "SELECT": ["t", 1]}
+        said = next((rows(row) for word, row in names.items() if word in path), None)
+        return said or (b"garbage\r\n\r\n" if "CARDINALITY" in path else answer(b"", more=MARKS))
+
+    with web(reply) as server:
+        outcome = look(server.host, server.port)
+    seen = outcome.observation
+    assert (seen.access, seen.size) == (Access.GIVES_DATA, None)
+    assert [g.reason for g in outcome.gaps] == [Reason.MISBEHAVED]
+
+
+def test_strangers_are_not_influxdb(probe: MakeProbe) -> None:
+    with web(lambda path: answer(b"X-Influxdb-Version: 1.6.7")) as server:
+        assert probe("influxdb", server.host, server.port).prove() is None
+    with servers.redis() as other, pytest.raises(ProtocolError, match="not HTTP"):
+        probe("influxdb", other.host, other.port).prove()
+
+
+def test_an_endless_answer_ends_in_time(probe: MakeProbe) -> None:
+    def endless(client: servers.Conversation) -> None:
+        while b"/query" not in client.hear():
+            client.say(b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: 1.6.7\r\n\r\n")
+            while client.hear().strip():
+                pass
+        client.say(b"HTTP/1.1 200 OK\r\n\r\n")
+        client.flood(b"[" * 65_536)
+
+    started = time.monotonic()
+    with servers.fake(endless) as server:
+        limits = Limits(bytes=8_000_000, seconds=2.0)
+        proof = probe("influxdb", server.host, server.port, limits=limits).prove()
+    assert proof is not None
+    assert proof.access is Access.UNDETERMINED
+    assert time.monotonic() - started < 3
+
+
+@given(
+    st.binary(max_size=80)
+    | st.lists(st.lists(st.integers() | st.text() | st.none())).map(
+        lambda v: json.dumps({"results": [{"series": [{"columns": [], "values": v}]}]}).encode()
+    )
+)
+def test_fuzz_any_answer_is_rows_or_none(body: bytes) -> None:
+    found = parsed(Response(200, {}, body, True, False), _Answer)
+    assert found is None or all(isinstance(row, list) for row in found.rows)
+
+
+@given(st.text(), st.text(min_size=1))
+def test_fuzz_any_name_stays_inside_of_its_quotes(database: str, measurement: str) -> None:
+    try:
+        path = _points(database, measurement, 1)
+    except UnicodeEncodeError:  # half a surrogate pair: no JSON gives one
+        return
+    assert is_read(path)
