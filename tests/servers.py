@@ -114,7 +114,7 @@ def running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), **(env or {})},
-            **(_DROP if _for_anybody(Path(argv[0])) else {}),  # type: ignore[call-overload]
+            **(_DROP if _for_anybody(argv, folder) else {}),  # type: ignore[call-overload]
         )
     try:
         _await_port(process, host, port, log)
@@ -123,9 +123,13 @@ def running(
         _end(process, stop)
 
 
-def _for_anybody(program: Path) -> bool:
+def _for_anybody(argv: Sequence[str], folder: Path) -> bool:
     """Whether `nobody` can run it: a checkout or an interpreter may lie where only root can go."""
-    found = program.resolve()
+    named = [Path(a) for a in argv if os.path.isabs(a) and os.path.isfile(a)]
+    return all(_program(path.resolve()) for path in named if folder not in path.parents)
+
+
+def _program(found: Path) -> bool:
     with found.open("rb") as file:
         first = file.readline(500)
     if first.startswith(b"#!") and (words := first[2:].split()) and b"env" not in words[0]:
