@@ -63,7 +63,8 @@ def test_the_mapping_uses_documentation_and_published_ranges_only() -> None:
 
     documentation = [ipaddress.ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24")]
     documentation.append(ipaddress.ip_network("203.0.113.0/24"))
-    for real, mapped, _ in incident.mapping_rows():
+    for real, mapped, when, _ in incident.mapping_rows():
+        assert when.endswith("Feb 2023")
         assert ipaddress.ip_address(real).is_loopback
         in_documentation = any(ipaddress.ip_address(mapped) in n for n in documentation)
         assert in_documentation or mapped in (incident.SHODAN.mapped, incident.CENSYS.mapped)

@@ -15,7 +15,7 @@ import servers
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
-from leftopen.reach.protocols.couchdb import _Info, _parsed, _recognise, _Rows, _Welcome
+from leftopen.reach.protocols.couchdb import _Info, _recognise, _Rows, _Welcome, parsed
 from leftopen.reach.reach import object_name
 from reaching import NOT_FOUND, answer, exposure_of, look, reach_of, read_all, scope_of, web
 
@@ -207,6 +207,6 @@ JSON = st.recursive(
 def test_fuzz_any_answer_is_parsed_or_refused(body: bytes, status: int) -> None:
     reply = Response(status, {"server": "CouchDB/3"}, body, complete=True, tls=False)
     for kind in (_Welcome, _Info, _Rows):
-        found = _parsed(reply, kind)
+        found = parsed(reply, kind)
         assert found is None or isinstance(found, kind)
     assert _recognise(reply) in (True, False)

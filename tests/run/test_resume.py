@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,15 @@ def start(incident: Incident, folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def killed(incident: Incident, folder: Path, moment: float) -> bool:
+    """Start a run and kill it after so many seconds; whether it was still running."""
+    process = start(incident, incident.case_folder(folder))
+    time.sleep(moment)  # the random moment, not a wait
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=20)  # ends when no worker is left that holds its output
+    return process.returncode == -signal.SIGKILL
+
+
 def finish(incident: Incident, folder: Path) -> tuple[float, dict[str, Any]]:
     begin = time.monotonic()
     process = start(incident, folder)
@@ -48,21 +58,18 @@ def test_twenty_kills_change_nothing(incident_served: Incident, tmp_path: Path) 
     whole = incident_served.case_folder(tmp_path / "whole")
     seconds, expected = finish(incident_served, whole)
     rng = random.Random(7)
-    killed = resumed = 0
+    resumed = 0
     for number in range(KILLS):
-        folder = incident_served.case_folder(tmp_path / f"killed-{number}")
-        process = start(incident_served, folder)
-        time.sleep(rng.uniform(0.05, 1.0) * seconds)  # the random moment, not a wait
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=20)  # ends when no worker is left that holds its output
-        killed += process.returncode == -signal.SIGKILL
+        folder = tmp_path / f"killed-{number}"
+        while not killed(incident_served, folder, rng.uniform(0.05, 1.0) * seconds):
+            shutil.rmtree(folder)  # it had ended before: another moment
+            seconds *= 0.9
         _, report = finish(incident_served, folder)
         assert json.dumps(report, sort_keys=True) == json.dumps(expected, sort_keys=True)
         with Store.open(folder / "case.sqlite") as store:
             assert list(store.verify()) == []
             resumed += sum(r.resumed for r in store.runs())
-    assert killed >= KILLS // 2
-    assert resumed >= KILLS // 3
+    assert resumed >= KILLS // 3  # the others were killed before their first unit
 
 
 def test_a_finished_run_begins_anew_and_says_the_same(

@@ -33,7 +33,7 @@ def command(ctx: click.Context, folder: Path, own_server: bool, as_json: bool) -
     if not as_json:
         draw(
             "Real requests from loopback, mapped onto the incident (this is not evidence)",
-            ("comes from", "shown in the logs as", "who that is"),
+            ("comes from, today", "shown in the logs as", "and on", "who that is"),
             mapping_rows(),
         )
     with Bars(quiet=as_json) as bars:

@@ -14,7 +14,7 @@ from leftopen.demo.mailstore import Truth
 from leftopen.demo.visitors import Made
 from leftopen.model.case import Case, Investigation
 from leftopen.model.exposure import Access
-from leftopen.model.finding import Finding
+from leftopen.model.finding import Estimate, Finding
 from leftopen.model.time import Interval
 from leftopen.model.trace import TraceResult, VerdictWord, Visit
 
@@ -93,20 +93,18 @@ def _contents(planted: Planted, case: Case) -> Iterator[Row]:
     said = f"at least {people.lower} in the sample"
     if people.projected:
         said += f", about {people.projected.value:,.0f} in all"
-    yield Row(
-        "people with an SSN", str(total), said, 0 < people.lower <= total + len(_senders(case))
-    )
+    right = 0 < people.lower <= total and _may_be(people.projected, total)
+    yield Row("people with an SSN", str(total), said, right)
     unread = [g for g in case.gaps if g.reason.value == "encrypted"]
     said = f"{sum(g.count for g in unread)} in the sample, named as not read"
     planted_locked = len(truth.unreadable)
-    right = sum(g.count for g in unread) <= planted_locked
+    right = 0 < sum(g.count for g in unread) <= planted_locked
     yield Row("files that nobody can read", f"{planted_locked} encrypted", said, right)
 
 
-def _senders(case: Case) -> tuple[str, ...]:
-    """People known by an address alone: they count as well, in the lowest tier."""
-    subjects = case.contents.subjects if case.contents else ()
-    return tuple(s.uid for s in subjects if "us_ssn" not in s.elements)
+def _may_be(projected: Estimate | None, truth: int) -> bool:
+    """Whether a projection leaves room for the truth; it claims to be a floor, not more."""
+    return projected is None or projected.low <= truth
 
 
 def _estimated(finding: Finding | None, truth: int) -> tuple[str, bool]:

@@ -112,6 +112,17 @@ def _staff(messages: Sequence[str], rng: random.Random) -> Iterator[Visit]:
             yield _session(STAFF, start, 600, rng.sample(list(messages), 4))
 
 
-def mapping_rows() -> list[tuple[str, str, str]]:
-    """The table that the demo shows: real address, mapped address, who that is."""
-    return [(v.loopback, v.mapped, v.what) for v in VISITORS]
+def mapping_rows() -> list[tuple[str, str, str, str]]:
+    """The table that the demo shows: real address, mapped address, mapped days, who that is."""
+    names = [f"/{n}" for n in range(100)]
+    days: dict[str, set[int]] = {}
+    for visit in schedule(names, names[:3]):
+        days.setdefault(visit.client, set()).add(visit.start.day)
+    return [(v.loopback, v.mapped, _days(days[v.loopback]), v.what) for v in VISITORS]
+
+
+def _days(days: set[int]) -> str:
+    listed = sorted(days)
+    if len(listed) > 3:
+        return f"{listed[0]} to {listed[-1]} Feb 2023"
+    return f"{' and '.join(map(str, listed))} Feb 2023"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -23,8 +23,8 @@ from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
 from leftopen.reach import web
 from leftopen.reach.api import Context, Fetched, Proof, Protocol
+from leftopen.reach.json_answer import parsed
 
-T = TypeVar("T")
 ANSWER_BYTES: Final = 1_000_000
 PAGE: Final = 500
 MAX_PAGES: Final = 400  # of one database
@@ -73,20 +73,12 @@ class _Rows(msgspec.Struct):
     rows: list[_Row]
 
 
-def _parsed(answer: Response, kind: type[T]) -> T | None:
-    """The JSON of an answer, whatever its media type: PouchDB says text/plain."""
-    try:
-        return msgspec.json.decode(answer.body, type=kind) if answer.complete else None
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
 def _recognise(answer: Response) -> bool:
     if answer.status in _REFUSED:  # require_valid_user: the welcome is refused as well
-        said = _parsed(answer, _Refusal)
+        said = parsed(answer, _Refusal)
         server = web.server_of(answer)[0].lower()
         return server == "couchdb" and said is not None and said.error == "unauthorized"
-    welcome = _parsed(answer, _Welcome)
+    welcome = parsed(answer, _Welcome)
     return answer.status == 200 and welcome is not None and bool(_product(welcome))
 
 
@@ -105,7 +97,7 @@ async def _prove(context: Context) -> Proof | None:
         front = context.front or await _get(client, "/")
         if not _recognise(front):
             return None
-        welcome = _parsed(front, _Welcome) or _Welcome()
+        welcome = parsed(front, _Welcome) or _Welcome()
         product = _product(welcome) or "couchdb"
         refused = web.refusal(context, web.Landing("/", front))
         proof = refused or await _data(context, client)
@@ -116,7 +108,7 @@ async def _data(context: Context, client: HttpClient) -> Proof:
     answer = await _get(client, _DATABASES)
     if refused := web.refusal(context, web.Landing(_DATABASES, answer)):
         return replace(refused, detail=f"the welcome answers, data does not: {refused.detail}")
-    names = _parsed(answer, list[str])
+    names = parsed(answer, list[str])
     shown = context.evidence(f"GET {_DATABASES}", answer.body, web.reproduce(context, _DATABASES))
     if answer.status != 200 or names is None:
         detail = f"_all_dbs was answered with {answer.status} and something else than a list"
@@ -155,7 +147,7 @@ async def _document(
     """The status of asking for one document, and the evidence where one came."""
     path = f"{_path(name)}/_all_docs?limit=1&include_docs=true"
     answer = await _get(client, path)
-    found = _parsed(answer, _Rows)
+    found = parsed(answer, _Rows)
     if answer.status != 200 or found is None:
         return answer.status, ()
     if not any(isinstance(row.doc, dict) and row.doc for row in found.rows):
@@ -169,7 +161,7 @@ async def _size(client: HttpClient, names: list[str], *, complete: bool) -> Size
     documents, stored = 0, list[int | None]()
     for name in names[:COUNTED]:
         answer = await _get(client, _path(name))
-        info = _parsed(answer, _Info) if answer.status == 200 else None
+        info = parsed(answer, _Info) if answer.status == 200 else None
         if info and info.documents >= 0:
             documents += info.documents
             stored.append(info.sizes.active if info.sizes else info.data_size)
@@ -186,7 +178,7 @@ async def _size(client: HttpClient, names: list[str], *, complete: bool) -> Size
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
     async with context.http() as client:
         answer = await _get(client, _DATABASES)
-        names = _parsed(answer, list[str])
+        names = parsed(answer, list[str])
         if answer.status != 200 or names is None:
             raise ProtocolError(f"_all_dbs was answered with {answer.status}")
         for name in names[:MAX_DATABASES]:
@@ -205,7 +197,7 @@ async def _documents(
     for _ in range(MAX_PAGES):
         start = f"&startkey={quote(json.dumps(last), safe='')}" if last else ""
         answer = await _get(client, base + start)
-        page = _parsed(answer, _Rows)
+        page = parsed(answer, _Rows)
         if answer.status != 200 or page is None:
             reason = Reason.REFUSED if answer.status in _REFUSED else Reason.UNPARSED
             detail = f"no page of documents, answered with {answer.status}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -21,8 +21,8 @@ from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
 from leftopen.reach import web
 from leftopen.reach.api import Context, Fetched, Proof, Protocol
+from leftopen.reach.json_answer import parsed
 
-T = TypeVar("T")
 PAGE: Final = 500
 WINDOW: Final = 10_000  # index.max_result_window: from + size beyond it is an error
 MAX_INDICES: Final = 2000
@@ -64,18 +64,11 @@ class _Found(msgspec.Struct):
     hits: _Hits
 
 
-def _parsed(answer: Response, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(answer.body, type=kind) if answer.complete else None
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
 def _recognise(answer: Response) -> bool:
     asks = answer.headers.get("www-authenticate", "").lower()
     if answer.status in (401, 403):
         return "x-elastic-product" in answer.headers or any(r in asks for r in _REALMS)
-    return answer.status == 200 and _parsed(answer, _Banner) is not None
+    return answer.status == 200 and parsed(answer, _Banner) is not None
 
 
 async def _get(client: HttpClient, path: str) -> Response:
@@ -87,7 +80,7 @@ async def _prove(context: Context) -> Proof | None:
         front = context.front or await _get(client, "/")
         if not _recognise(front):
             return None
-        banner = _parsed(front, _Banner)
+        banner = parsed(front, _Banner)
         version = banner.version.number if banner else ""
         marks = f"{banner.version.distribution} {banner.tagline}" if banner else str(front.headers)
         product = "opensearch" if "opensearch" in marks.lower() else "elasticsearch"
@@ -100,7 +93,7 @@ async def _data(context: Context, client: HttpClient) -> Proof:
     answer = await _get(client, _INDICES)
     if refused := web.refusal(context, web.Landing(_INDICES, answer)):
         return replace(refused, detail=f"the banner answers, the data does not: {refused.detail}")
-    found = _parsed(answer, list[_Index])
+    found = parsed(answer, list[_Index])
     shown = context.evidence(f"GET {_INDICES}", answer.body, web.reproduce(context, _INDICES))
     if answer.status != 200 or found is None:
         detail = f"_cat/indices was answered with {answer.status} and something else than a list"
@@ -133,7 +126,7 @@ async def _data(context: Context, client: HttpClient) -> Proof:
 async def _document(context: Context, client: HttpClient, index: str) -> tuple[Evidence, ...]:
     path = f"/{quote(index, safe='')}/_search?size=1&terminate_after=1"
     answer = await _get(client, path)
-    found = _parsed(answer, _Found)
+    found = parsed(answer, _Found)
     if answer.status != 200 or not found:
         return ()
     if not any(isinstance(hit.source, dict) and hit.source for hit in found.hits.hits):
@@ -160,7 +153,7 @@ def _number(text: str | None) -> int:
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
     async with context.http() as client:
         answer = await _get(client, _INDICES)
-        found = _parsed(answer, list[_Index])
+        found = parsed(answer, list[_Index])
         if answer.status != 200 or found is None:
             raise ProtocolError(f"_cat/indices was answered with {answer.status}")
         for index in sorted(found, key=lambda i: i.index)[:MAX_INDICES]:
@@ -177,7 +170,7 @@ async def _documents(
     base = f"/{quote(index.index, safe='')}/_search?sort=_doc&preference=leftopen&_source=false"
     for start in range(0, WINDOW, PAGE):
         answer = await _get(client, f"{base}&size={PAGE}&from={start}")
-        page = _parsed(answer, _Found)
+        page = parsed(answer, _Found)
         if answer.status != 200 or page is None:
             detail = f"no page of documents from {start} on, answered with {answer.status}"
             yield context.gap(Reason.UNPARSED, index.index, detail)
