@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -72,4 +73,5 @@ def _show(outcome: object) -> None:
     wrong = sum(not r.agrees for r in outcome.rows)
     say(f"Served by {outcome.server}. {wrong} of {len(rows)} lines contradict the truth.")
     say(f"Report: {outcome.reports['html']}")
-    say(f"Again:  leftopen verify --dir {outcome.reports['html'].parent}")
+    program = sys.argv[0] if Path(sys.argv[0]).name == "leftopen" else "leftopen"
+    say(f"Check:  {program} verify --dir {outcome.reports['html'].parent}")

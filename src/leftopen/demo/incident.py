@@ -122,7 +122,7 @@ def mapping_rows() -> list[tuple[str, str, str, str]]:
 
 
 def _days(days: set[int]) -> str:
-    listed = sorted(days)
-    if len(listed) > 3:
-        return f"{listed[0]} to {listed[-1]} Feb 2023"
-    return f"{' and '.join(map(str, listed))} Feb 2023"
+    *most, last = (str(day) for day in sorted(days))
+    if len(most) > 2:
+        return f"{most[0]} to {last} Feb 2023"
+    return f"{', '.join(most)} and {last} Feb 2023" if most else f"{last} Feb 2023"
