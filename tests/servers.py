@@ -130,11 +130,17 @@ def _for_anybody(argv: Sequence[str], folder: Path) -> bool:
 
 
 def _program(found: Path) -> bool:
-    with found.open("rb") as file:
-        first = file.readline(500)
-    if first.startswith(b"#!") and (words := first[2:].split()) and b"env" not in words[0]:
-        return _open_to_all(found) and _open_to_all(Path(os.fsdecode(words[0])).resolve())
-    return _open_to_all(found)
+    return _open_to_all(found) and all(_open_to_all(p) for p in _interpreter(found))
+
+
+def _interpreter(script: Path) -> list[Path]:
+    """The program that a script's first line names, resolved: what the kernel would start."""
+    with script.open("rb") as file:
+        first = os.fsdecode(file.readline(500))
+    words = first[2:].split() if first.startswith("#!") else []
+    if len(words) > 1 and Path(words[0]).name == "env":
+        words = [shutil.which(words[1]) or "", *words[2:]]
+    return [Path(words[0]).resolve()] if words and words[0] else []
 
 
 def _open_to_all(path: Path) -> bool:
