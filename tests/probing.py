@@ -36,7 +36,8 @@ class Limits:
 class Probe:
     """Calls the functions of one protocol against one endpoint.
 
-    `claims` is the body of the scope file's [claims]; `networks` and `exclude` are its [targets].
+    `claims` and `rules` are the bodies of the scope file's [claims] and [rules]; `networks` and
+    `exclude` are its [targets].
     """
 
     protocol: Protocol
@@ -45,6 +46,7 @@ class Probe:
     tls: bool = False
     greeting: bytes = b""
     claims: str = ""
+    rules: str = ""
     networks: tuple[str, ...] = NETWORKS
     exclude: tuple[str, ...] = ()
     limits: Limits = Limits()
@@ -89,7 +91,9 @@ class Probe:
         networks = ", ".join(f'"{n}"' for n in self.networks)
         exclude = ", ".join(f'"{e}"' for e in self.exclude)
         text = f"version = 1\n[targets]\nnetworks = [{networks}]\nexclude = [{exclude}]\n"
-        scope = parse_scope(f"{text}[claims]\n{self.claims}\n", "scope.toml", NOW)
+        scope = parse_scope(
+            f"{text}[claims]\n{self.claims}\n[rules]\n{self.rules}\n", "scope.toml", NOW
+        )
         target = scope.target(self.host, self.port)
         limits = self.limits
         budget = Budget(bytes=limits.bytes, connections=limits.connections, seconds=limits.seconds)
@@ -106,6 +110,7 @@ class Probe:
             dialer=dialer,
             keyring=KEYRING,
             claims=scope.file.claims,
+            rules=scope.file.rules,
             run_id="run-1",
             user_agent="Leftopen/0 (+security@example.org)",
             now=lambda: NOW,

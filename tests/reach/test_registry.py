@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from leftopen.net.http import METHODS, Response
+from leftopen.net.http import MARKED, METHODS, Response
 from leftopen.reach import registry
 from leftopen.reach.api import Import, Protocol
 
@@ -44,17 +44,18 @@ def test_conformance(protocol: Protocol) -> None:
     assert registry.protocol(protocol.name) is protocol
     assert protocol.sends
     assert protocol.allowed
-    assert protocol.list_objects
-    assert protocol.fetch
+    assert bool(protocol.list_objects) is bool(protocol.fetch)
     for line in WRITES if protocol.name != "rsync" else ():  # there a line is a module's name
         assert not any(re.compile(rule, re.DOTALL).match(line) for rule in protocol.allowed)
     if protocol.recognise:
         assert all(protocol.recognise(greeting) for greeting in protocol.examples)
         assert not any(protocol.recognise(greeting) for greeting in protocol.counterexamples)
-        assert protocol.examples
     if protocol.recognise_http:
-        assert protocol.allowed == METHODS
-        assert protocol.encoded_names
+        assert protocol.allowed[:1] == METHODS
+        for rule in protocol.allowed[1:]:
+            assert re.fullmatch(rb"POST /[\w/.-]+ HTTP/1\\\.1\\r\\n.*", rule), rule
+            assert rule.startswith(MARKED)
+        assert protocol.encoded_names or not protocol.fetch
 
 
 def test_greetings_belong_to_one_protocol() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import servers
-from leftopen.model.exposure import Access, Exposure
+from leftopen.model.exposure import UNSETTLED, Access, Exposure
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.scope import Target
 from leftopen.model.time import Between
@@ -55,7 +55,7 @@ def test_redirects(spelling: str, status: str, canary: servers.Fake) -> None:
     with web(lambda path: answer(b"", status, more={"Location": where})) as server:
         outcome = look(server.host, server.port)
     assert contacts(canary) == 0
-    assert outcome.observation.access in (Access.SPEAKS, Access.UNDETERMINED)
+    assert outcome.observation.access in (Access.SPEAKS, *UNSETTLED)
     if outcome.observation.access is Access.SPEAKS:
         assert [g.reason for g in outcome.gaps] == [Reason.OUT_OF_SCOPE]
 

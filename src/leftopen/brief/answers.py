@@ -13,7 +13,7 @@ from datetime import timedelta
 from leftopen.brief import plain
 from leftopen.model.case import Case
 from leftopen.model.cause import Agreement, CauseFinding, Factor, Origin, Truth
-from leftopen.model.exposure import Access, Exposure
+from leftopen.model.exposure import OPEN, Access, Exposure
 from leftopen.model.finding import Contents, Finding, People
 from leftopen.model.gap import Gap
 from leftopen.model.trace import Behaviour, PartyKind, TraceResult, VerdictWord, Visit
@@ -271,7 +271,7 @@ def _reach(case: Case) -> Answer:
         Access.LISTS: ("Yes: it lists names", "Anybody is told names without a login."),
     }.get(exposure.access, ("Not proved", "No data were obtained by a probe."))
     key, text = what
-    known = exposure.access in (Access.GIVES_DATA, Access.LISTS)
+    known = exposure.access in OPEN
     if case.state == REPORTED:
         key, text, known = "Reported, not confirmed", "An outside sensor says so.", False
     elif case.state == "closed":

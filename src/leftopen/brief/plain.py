@@ -60,9 +60,12 @@ ACCESS = {
     Access.CLOSED: "closed",
     Access.FILTERED: "no answer",
     Access.SPEAKS: "answers, nothing proved",
+    Access.METADATA: "tells version or counts",
     Access.ASKS_CREDENTIAL: "asks for a login",
+    Access.REFUSED_OR_ABSENT: "refused or absent",
     Access.LISTS: "lists names",
     Access.GIVES_DATA: "gives data",
+    Access.MISBEHAVES: "misbehaves",
     Access.UNDETERMINED: "not determined",
 }
 TIERS = {

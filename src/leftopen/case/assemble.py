@@ -12,11 +12,11 @@ from leftopen.case.gaps import merge_gaps
 from leftopen.case.severity import severity_of
 from leftopen.case.signals import signals
 from leftopen.case.similar import Index
-from leftopen.case.window import OPEN, OWN_SENSOR
+from leftopen.case.window import OWN_SENSOR
 from leftopen.case.words import title
 from leftopen.model.case import Case, EarlierCase, Investigation, RunInfo
 from leftopen.model.cause import CauseFinding
-from leftopen.model.exposure import Evidence, Exposure, Observation
+from leftopen.model.exposure import OPEN, Evidence, Exposure, Observation
 from leftopen.model.finding import Contents
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.trace import TraceResult

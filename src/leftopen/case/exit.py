@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leftopen.model.case import Investigation
 from leftopen.model.cause import Truth
-from leftopen.model.exposure import Access
+from leftopen.model.exposure import UNSETTLED
 
 CLEAN = 0
 OPEN_LOW = 11  # 12 medium, 13 high, 14 critical
@@ -26,7 +26,7 @@ def exit_code(investigation: Investigation) -> int:
     unknown = (
         found.gaps
         or any(c.gaps or c.state == "reported" for c in found.cases)
-        or any(o.access is Access.UNDETERMINED for o in found.closed)
+        or any(o.access in UNSETTLED for o in found.closed)
         or any(c.cause.open is not Truth.NO for c in found.other_causes)
     )
     if unknown:

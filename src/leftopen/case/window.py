@@ -15,14 +15,12 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from leftopen.model.endpoint import Endpoint
-from leftopen.model.exposure import Access, Exposure, Observation
+from leftopen.model.exposure import OPEN, SHUT, Access, Exposure, Observation
 from leftopen.model.record import to_json
 from leftopen.model.time import Between, Bound
 
 T = TypeVar("T")
 OWN_SENSOR = "leftopen"
-OPEN = (Access.GIVES_DATA, Access.LISTS)
-SHUT = (Access.CLOSED, Access.ASKS_CREDENTIAL)
 
 Marks = Mapping[str, Sequence[Bound]]  # by "address:port" as `Endpoint` writes it without a name
 
@@ -127,7 +125,8 @@ def _opened(past: Sequence[Observation], marks: Sequence[Bound]) -> Between:
     after = known[-1] if known else None
     # A sensor that only saw the service answer proves nothing, but with nothing better it is the
     # earliest sign of being open, and the window must be the widest possible.
-    hints = (o for o in past if o.access is Access.SPEAKS and o.sensor != OWN_SENSOR)
+    spoke = (Access.SPEAKS, Access.METADATA)
+    hints = (o for o in past if o.access in spoke and o.sensor != OWN_SENSOR)
     signs = (o for o in hints if o.time < proof.time and (after is None or o.time > after.time))
     return Between(after=after, before=_bound(next(signs, proof)))
 
@@ -162,7 +161,9 @@ def basis(look: Observation) -> str:
         Access.GIVES_DATA: "it gave data",
         Access.LISTS: "it listed names",
         Access.SPEAKS: "the service answered; whether it gave data then is not known",
+        Access.METADATA: "it told version or counts; whether it gave data then is not known",
         Access.CLOSED: "the port was closed",
         Access.ASKS_CREDENTIAL: "it asked for a credential",
+        Access.REFUSED_OR_ABSENT: "what was asked for was refused or is not there",
     }.get(look.access, look.access.value)
     return f"{who}{from_where}: {said}"

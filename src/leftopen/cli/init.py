@@ -33,7 +33,18 @@ exclude = []                         # address, network or "address:port"; alway
 ports = [21, 80, 143, 443, 873, 5432, 6379, 8000, 8080, 9200, "10000-10010"]
 # [[targets.stores]]
 # url = "https://account.blob.core.windows.net/container"
-# kind = "azure_blob"                # http, azure_blob, s3
+# kind = "azure_blob"                # http, azure_blob, s3, gcs, tftp
+
+[rules]                              # rules of engagement
+tier = 4                             # 0 imports, 1 ports, 2 what speaks, 3 proof, 4 sample
+# [[rules.tiers]]                    # a lower one for some networks
+# networks = ["192.168.7.0/24"]
+# tier = 2
+read_posts = true                    # reads that a product offers only as HTTP POST
+leftovers = false                    # ask web servers for .git, backups and their like
+probe_url = ""                       # a page that says who probes and why
+opt_out = ""                         # where to ask to be left alone
+reverse_name = ""                    # the name of the address that probes come from
 
 [rates]
 connections_per_second = 1000
@@ -50,6 +61,12 @@ seed = 20230208
 [claims]                             # names that we may state; never a secret
 postgresql_roles = []
 postgresql_databases = []
+clickhouse_users = []
+smb_shares = []
+nfs_exports = []
+git_repositories = []
+dns_zones = []
+buckets = []
 
 [parties]                            # who may show up in the logs without being an outsider
 owner = []

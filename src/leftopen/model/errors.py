@@ -6,6 +6,7 @@ LeftopenError
  +-- OutOfScope      a guard refused a connection (never swallowed: it becomes a Gap)
  +-- ProtocolError   a peer broke its protocol or a limit of ours
  |    +-- BudgetSpent    bytes, requests or time of this probe are used up
+ |         +-- HostSpent    bytes_per_host of the scope file is used up
  +-- StoreError      the case file cannot be read or is from a newer version
 """
 
@@ -34,6 +35,10 @@ class ProtocolError(LeftopenError):
 
 class BudgetSpent(ProtocolError):
     """The byte, request or time budget of this probe is used up."""
+
+
+class HostSpent(BudgetSpent):
+    """What the scope file lets be read from this host in one run is used up."""
 
 
 class StoreError(LeftopenError):

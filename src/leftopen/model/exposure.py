@@ -16,10 +16,18 @@ class Access(StrEnum):
     CLOSED = "closed"  # the port answered RST
     FILTERED = "filtered"  # no answer
     SPEAKS = "speaks"  # the service was seen; nothing was proved
+    METADATA = "metadata"  # version, counts or schema without a login; no name, no record
     ASKS_CREDENTIAL = "asks_credential"  # it asked for a credential and gave nothing
+    REFUSED_OR_ABSENT = "refused_or_absent"  # a refusal that looks like an absence
     LISTS = "lists"  # names (folders, keys, databases) without a login; no record was read
     GIVES_DATA = "gives_data"  # at least one record or file byte without a login
+    MISBEHAVES = "misbehaves"  # it broke its protocol or a limit: neither proved nor refuted
     UNDETERMINED = "undetermined"  # neither proved nor refuted; the detail says why
+
+
+OPEN = (Access.GIVES_DATA, Access.LISTS)  # exposures
+SHUT = (Access.CLOSED, Access.ASKS_CREDENTIAL, Access.REFUSED_OR_ABSENT)  # gave us nothing
+UNSETTLED = (Access.MISBEHAVES, Access.UNDETERMINED)  # nobody may conclude from these
 
 
 class Size(Record, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ DEFAULT_PORTS: tuple[int, ...] = (
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortSpec = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}-[0-9]{1,5}$")]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-StoreKind = Literal["http", "azure_blob", "s3"]
+StoreKind = Literal["http", "azure_blob", "s3", "gcs", "tftp"]
 Vantage = Literal["inside", "outside"]
 
 
@@ -36,9 +36,9 @@ class Authority(Record, frozen=True, kw_only=True):
 
 
 class StoreUrl(Record, frozen=True, kw_only=True):
-    """A storage URL: an S3 bucket, an Azure Blob container, or a web address."""
+    """A storage URL: a bucket, an Azure Blob container, a web address, a file over TFTP."""
 
-    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s]+$")]
+    url: Annotated[str, msgspec.Meta(pattern=r"^(https?|tftp)://[^\s]+$")]
     kind: StoreKind = "http"
 
 
@@ -61,6 +61,32 @@ class Rates(Record, frozen=True, kw_only=True):
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
 
 
+Tier = Annotated[int, msgspec.Meta(ge=0, le=4)]
+
+
+class TierOf(Record, frozen=True, kw_only=True):
+    """Another tier for some of the networks; the lowest that names an address holds."""
+
+    networks: tuple[str, ...]
+    tier: Tier
+
+
+class Rules(Record, frozen=True, kw_only=True):
+    """Rules of engagement: how far a probe may go, and how it says who it is (RFC 9511).
+
+    Tiers: 0 only imports, 1 which ports answer, 2 what speaks there, 3 proof of access with at
+    most one record, 4 a sample within the budget of [sample].
+    """
+
+    tier: Tier = 4
+    tiers: tuple[TierOf, ...] = ()
+    read_posts: bool = True  # reads that a product offers only as HTTP POST
+    leftovers: bool = False  # ask web servers for .git, backups and their like, by a fixed list
+    probe_url: str = ""  # a page that says who probes and why
+    opt_out: str = ""  # where to ask to be left alone
+    reverse_name: str = ""  # the name of the address that probes come from
+
+
 class Sample(Record, frozen=True, kw_only=True):
     """How much of a live store may be read."""
 
@@ -75,6 +101,12 @@ class Claims(Record, frozen=True, kw_only=True):
 
     postgresql_roles: tuple[str, ...] = ()
     postgresql_databases: tuple[str, ...] = ()
+    clickhouse_users: tuple[str, ...] = ()
+    smb_shares: tuple[str, ...] = ()
+    nfs_exports: tuple[str, ...] = ()
+    git_repositories: tuple[str, ...] = ()
+    dns_zones: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()  # S3-compatible and GCS, on any object store of the scope
 
 
 class NamedNetworks(Record, frozen=True, kw_only=True):
@@ -118,6 +150,7 @@ class ScopeFile(Record, frozen=True, kw_only=True):
     vantage: Vantage = "inside"
     authority: Authority | None = None
     targets: Targets
+    rules: Rules = Rules()
     rates: Rates = Rates()
     sample: Sample = Sample()
     claims: Claims = Claims()

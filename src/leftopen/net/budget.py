@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 
-from leftopen.model.errors import BudgetSpent
+from leftopen.model.errors import BudgetSpent, HostSpent
 
 
 class Meter:
@@ -48,10 +48,10 @@ class Meter:
         return start - at
 
     def take(self, host: str, size: int) -> None:
-        """Count bytes read from `host`; raises BudgetSpent when the host's bytes are used up."""
+        """Count bytes read from `host`; raises HostSpent when the host's bytes are used up."""
         self._bytes_left[host] -= size
         if self._bytes_left[host] < 0:
-            raise BudgetSpent(f"bytes_per_host of the scope file is used up for {host}")
+            raise HostSpent(f"bytes_per_host of the scope file is used up for {host}")
 
     def spent(self, host: str) -> bool:
         """Whether nothing more may be read from `host` in this run."""

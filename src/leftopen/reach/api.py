@@ -21,7 +21,7 @@ from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.record import to_json
 from leftopen.model.redact import Keyring, redact, safe
 from leftopen.model.scope import Target
-from leftopen.model.scope_file import Claims
+from leftopen.model.scope_file import Claims, Rules
 from leftopen.net.dialer import Dialer
 from leftopen.net.http import HttpClient, Response
 
@@ -77,6 +77,7 @@ class Context:
     run_id: str
     user_agent: str
     now: Callable[[], datetime]
+    rules: Rules
     tls: bool = False  # speak TLS from the first byte
     front: Response | None = None  # the answer to GET /, for protocols over HTTP
     greeting: bytes = b""  # what the server said unasked
@@ -87,6 +88,11 @@ class Context:
     def endpoint(self) -> Endpoint:
         """What is looked at: for a store URL with its path, so that two containers are two."""
         return endpoint_of(self.target)
+
+    @property
+    def posts(self) -> bool:
+        """Whether reads that exist only as HTTP POST may be sent; the dialer enforces it."""
+        return self.rules.read_posts
 
     def http(self) -> HttpClient:
         """A client for this Target; use it as an async context manager."""
@@ -193,6 +199,7 @@ class Protocol:
     fallback: bool = False  # over HTTP: asked after all others that recognise the answer
     named_only: bool = False  # tried only where the scope file names this kind of store
     encoded_names: bool = False  # names of objects are request paths, percent-encoded
+    udp: bool = False  # has no TCP connection to knock at; only where a store URL names it
     examples: tuple[bytes, ...] = ()  # greetings that `recognise` must accept
     counterexamples: tuple[bytes, ...] = ()  # and those it must refuse
     source: str = ""  # RFC or vendor page

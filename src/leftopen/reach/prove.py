@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from leftopen import __version__
-from leftopen.model.errors import BudgetSpent, ProtocolError
+from leftopen.model.errors import BudgetSpent, HostSpent, ProtocolError
 from leftopen.model.exposure import Access, Evidence, Observation
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import Keyring, safe
@@ -22,7 +22,7 @@ from leftopen.model.time import now
 from leftopen.net.budget import Budget, Meter
 from leftopen.net.dialer import Dialer, Refused
 from leftopen.net.guard import Guard
-from leftopen.net.http import METHODS, Response
+from leftopen.net.http import MARKED, METHODS, Response
 from leftopen.reach import registry
 from leftopen.reach.api import (
     Context,
@@ -66,10 +66,13 @@ class Probing:
     @property
     def user_agent(self) -> str:
         """Says who asks and why, so that the owner's log team can tell us apart (RFC 9511)."""
-        authority = self.scope.file.authority
-        said = (authority.contact or authority.reference) if authority else ""
-        text = f"Leftopen/{__version__} (run {self.run_id}{'; ' if said else ''}{said})"
-        return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:200]
+        authority, rules = self.scope.file.authority, self.scope.file.rules
+        said = [f"run {self.run_id}"]
+        said += [authority.contact or authority.reference] if authority else []
+        said += [f"+{rules.probe_url}"] if rules.probe_url else []
+        said += [f"opt-out {rules.opt_out}"] if rules.opt_out else []
+        text = f"Leftopen/{__version__} ({'; '.join(said)})"
+        return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:400]
 
     def dialer(
         self,
@@ -79,6 +82,8 @@ class Probing:
         answer: float | None = None,
     ) -> Dialer:
         """A dialer for this Target within that budget."""
+        if not self.scope.file.rules.read_posts:
+            allowed = tuple(rule for rule in allowed if not rule.startswith(MARKED))
         return Dialer(
             target,
             self.guard,
@@ -96,6 +101,7 @@ class Probing:
             dialer=dialer,
             keyring=self.keyring,
             claims=self.scope.file.claims,
+            rules=self.scope.file.rules,
             run_id=self.run_id,
             user_agent=self.user_agent,
             now=self.now,
@@ -136,6 +142,7 @@ class _Look:
         self.reasons: list[str] = []
         self.gaps: list[Gap] = []
         self.tls_works = False
+        self.answered = False  # a byte came, in clear or inside TLS
         self._sides: set[bool] = set()  # in clear, inside TLS: where a connection was had
 
     async def run(self) -> Outcome:
@@ -218,7 +225,11 @@ class _Look:
             self._because(e, "TLS" if tls else "greeting")
             return None if tls or isinstance(e, Refused | TimeoutError) else b""
         finally:
-            self.heard = self.heard or (b"" if tls else dialer.heard)
+            self._hear(dialer, tls)
+
+    def _hear(self, dialer: Dialer, tls: bool) -> None:
+        self.answered = self.answered or bool(dialer.heard)
+        self.heard = self.heard or (b"" if tls else dialer.heard)
 
     @property
     def budget_used(self) -> bool:
@@ -271,7 +282,7 @@ class _Look:
             self._because(e, "http")
             return None
         finally:
-            self.heard = self.heard or (b"" if tls else dialer.heard)
+            self._hear(dialer, tls)
 
     async def _web_candidates(self, front: Response, tls: bool) -> Outcome | None:
         known = [p for p in self.probing.protocols if p.recognise_http and p.recognise_http(front)]
@@ -307,7 +318,7 @@ class _Look:
             self._because(e, protocol.name)
             return None
         finally:
-            self.heard = self.heard or (b"" if tls else dialer.heard)
+            self._hear(dialer, tls)
         return self._proved(protocol, proof, context) if proof else None
 
     def _proved(self, protocol: Protocol, proof: Proof, context: Context) -> Outcome:
@@ -396,8 +407,12 @@ class _Look:
         said = safe(str(error), 160) or type(error).__name__
         if reason is Reason.CRASHED:
             said = f"the probe failed: {type(error).__name__} at {place_of(error)}"
+        # Still talking when bytes or time were used up is not slow, it is no answer to what was
+        # asked; where nothing was said at all, nobody can tell.
+        broke = reason in (Reason.BUDGET, Reason.MISBEHAVED) and not isinstance(error, HostSpent)
+        access = Access.MISBEHAVES if broke and self.answered else Access.UNDETERMINED
         gap = self._context().gap(reason, protocol, said)
-        return self.outcome(Access.UNDETERMINED, said, protocol, tls=tls, gaps=(gap,))
+        return self.outcome(access, said, protocol, tls=tls, gaps=(gap,))
 
 
 def place_of(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from leftopen.cause.explain import explain_unit, list_units
 from leftopen.cause.match import Matched, match
 from leftopen.model.case import EarlierCase, Investigation
 from leftopen.model.cause import Agreement, Cause, CauseFinding
-from leftopen.model.exposure import Access, Exposure
+from leftopen.model.exposure import OPEN, Access, Exposure
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.time import Bound, now
 from leftopen.reach.reach import Reach
@@ -66,7 +66,7 @@ def _work(job: Job) -> None:
     reach_part.observe(job, reach)
     _explain(job)
     for exposure in _exposures(job, {}, {}):
-        if exposure.access in (Access.GIVES_DATA, Access.LISTS) and _ours(exposure):
+        if exposure.access in OPEN and _ours(exposure):
             contents_part.read_exposure(job, reach, exposure)
     trace_part.read_logs(job)
     if not file.trace.files:
@@ -117,7 +117,7 @@ def _account(job: Job, library: tuple[EarlierCase, ...]) -> Investigation:
     """The investigation, from stored records alone."""
     job.progress.begin("putting the case together")
     seen = reach_part.own_observations(job)
-    quiet = tuple(o for o in seen if o.access not in (Access.GIVES_DATA, Access.LISTS))
+    quiet = tuple(o for o in seen if o.access not in OPEN)
     causes = tuple(job.only(Cause, "cause"))
     bare = _exposures(job, {}, {})
     matched = match(causes, bare, quiet)
