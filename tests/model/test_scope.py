@@ -83,6 +83,19 @@ def test_exclusions_always_win() -> None:
         made.target("10.0.0.5", 80)
 
 
+def test_the_lowest_tier_that_names_an_address_holds() -> None:
+    made = scope(
+        '[rules]\ntier = 3\n[[rules.tiers]]\nnetworks = ["10.0.0.0/25"]\ntier = 2\n'
+        '[[rules.tiers]]\nnetworks = ["10.0.0.4/32", "fd00::/64"]\ntier = 0\n'
+        '[targets]\nnetworks = ["10.0.0.0/24"]'
+    )
+    tiers = [made.tier(a) for a in ("10.0.0.200", "10.0.0.5", "10.0.0.4", "fd00::1", "fd01::1")]
+    assert tiers == [3, 2, 0, 0, 3]
+    assert made.excludes("10.0.0.4", 80)
+    wrong = '[rules]\n[[rules.tiers]]\nnetworks = ["10.0.0.7/24"]\ntier = 1\n'
+    assert "10.0.0.7/24" in refusal(wrong + '[targets]\nnetworks = ["10.0.0.0/24"]')
+
+
 def test_only_a_scope_makes_a_target() -> None:
     made = scope('[targets]\nnetworks = ["127.0.0.1/32"]')
     assert made.target("127.0.0.1", 80).endpoint == Endpoint(address="127.0.0.1", port=80)

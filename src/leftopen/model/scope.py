@@ -47,7 +47,7 @@ _SEAL = object()
 class Scope:
     """A checked scope file: the one authority on what may be touched."""
 
-    __slots__ = ("_excluded", "_networks", "file", "path", "ports", "sha256")
+    __slots__ = ("_excluded", "_networks", "_tiers", "file", "path", "ports", "sha256")
 
     def __init__(
         self,
@@ -65,6 +65,11 @@ class Scope:
         self.ports = ports
         self._networks = networks
         self._excluded = excluded
+        self._tiers = tuple(
+            (ipaddress.ip_network(net), rule.tier)
+            for rule in file.rules.tiers
+            for net in rule.networks
+        )
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -72,12 +77,21 @@ class Scope:
         return self._networks
 
     def excludes(self, address: str, port: int) -> bool:
-        """Whether an exclusion names this endpoint. Exclusions always win."""
+        """Whether an exclusion names this endpoint, or its tier is 0. Exclusions always win."""
         ip = ipaddress.ip_address(address)
-        return any(
+        named = any(
             ip.version == net.version and ip in net and (only is None or only == port)
             for net, only in self._excluded
         )
+        return named or self.tier(address) == 0
+
+    def tier(self, address: str) -> int:
+        """How far a probe of this address may go: 0 nothing to 4 a sample, see `Rules`."""
+        if not self._tiers:
+            return self.file.rules.tier
+        ip = ipaddress.ip_address(address)
+        named = [t for net, t in self._tiers if ip.version == net.version and ip in net]
+        return min(named, default=self.file.rules.tier)
 
     def covers(self, address: str, port: int) -> bool:
         """Whether this address is in a network of the scope and not excluded."""
@@ -176,6 +190,9 @@ def parse_scope(text: str, path: str, today: datetime) -> Scope:
     excluded = tuple(_exclusion(e, lines) for e in file.targets.exclude)
     for group in (*file.parties.monitoring, *file.parties.researchers):
         for value in group.networks:
+            _network(value, lines, widest=False)
+    for rule in file.rules.tiers:
+        for value in rule.networks:
             _network(value, lines, widest=False)
     for value in file.parties.owner:
         _network(value, lines, widest=False)

@@ -56,6 +56,7 @@ class Dialer:
         self.allowed = tuple(re.compile(a, re.DOTALL) for a in allowed)
         self.answer_seconds = answer_seconds
         self.heard = b""  # the first bytes that came on any connection
+        self.certificate = b""  # the peer's, DER, of the first connection inside TLS
         self._guard = guard
         self._connect_seconds = connect_seconds
 
@@ -63,8 +64,12 @@ class Dialer:
         """Whether the scope holds this endpoint: for words in a report, it opens no way there."""
         return self._guard.permits(address, port)
 
-    async def connect(self, *, tls: bool = False, port: int | None = None) -> Connection:
+    async def connect(
+        self, *, tls: bool = False, port: int | None = None, alpn: str = ""
+    ) -> Connection:
         """A new connection to the Target's address; `port` only for a data channel of FTP.
+
+        `alpn` is the one protocol that is offered inside TLS (RFC 7301); none by default.
 
         Raises:
             OutOfScope: the port is excluded.
@@ -83,7 +88,7 @@ class Dialer:
         opening = asyncio.open_connection(
             endpoint.address,
             port,
-            ssl=_tls_context() if tls else None,
+            ssl=_tls_context(alpn) if tls else None,
             server_hostname=(endpoint.name or endpoint.address) if tls else None,
             limit=CHUNK,
         )
@@ -98,7 +103,9 @@ class Dialer:
         except (OSError, UnicodeError) as e:  # a name that is no name breaks IDNA
             raise ProtocolError(f"connection failed: {_words(e)}") from None
         self._guard.sources[endpoint.address] = str(writer.get_extra_info("sockname")[0])
-        return Connection(self, reader, writer)
+        connection = Connection(self, reader, writer)
+        self.certificate = self.certificate or connection.certificate or b""
+        return connection
 
 
 def _words(error: Exception) -> str:
@@ -107,11 +114,13 @@ def _words(error: Exception) -> str:
     return str(getattr(error, "strerror", "") or error)
 
 
-def _tls_context() -> ssl.SSLContext:
+def _tls_context(alpn: str = "") -> ssl.SSLContext:
     """Accepts any certificate: it is evidence here, not a proof of identity."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols([alpn])
     return context
 
 
@@ -142,6 +151,12 @@ class Connection:
         return self._writer.get_extra_info("ssl_object") is not None
 
     @property
+    def alpn(self) -> str:
+        """The protocol that both sides agreed on inside TLS, "" for none."""
+        channel = self._writer.get_extra_info("ssl_object")
+        return (channel.selected_alpn_protocol() or "") if channel else ""
+
+    @property
     def certificate(self) -> bytes | None:
         """The peer's certificate, DER, on a TLS connection."""
         channel = self._writer.get_extra_info("ssl_object")
@@ -162,11 +177,17 @@ class Connection:
             raise ProtocolError(f"no TLS: {e.reason or e}") from None
         except (OSError, UnicodeError) as e:
             raise ProtocolError(f"no TLS: {_words(e)}") from None
+        self._dialer.certificate = self._dialer.certificate or self.certificate or b""
 
-    async def write(self, data: bytes) -> None:
-        """Send; raises OutOfScope when no rule of the protocol's allow-list matches."""
-        if not any(rule.match(data) for rule in self._dialer.allowed):
-            raise OutOfScope(f"not on the allow-list of read verbs: {data[:40]!r}")
+    async def write(self, data: bytes, *, standing_for: bytes = b"") -> None:
+        """Send; raises OutOfScope when no rule of the protocol's allow-list matches.
+
+        `standing_for` is what `data` means where that cannot be read from its bytes: the request
+        line of compressed headers.
+        """
+        said = standing_for or data
+        if not any(rule.match(said) for rule in self._dialer.allowed):
+            raise OutOfScope(f"not on the allow-list of read verbs: {said[:40]!r}")
         self._writer.write(data)
         try:
             await self._within(self._writer.drain)

@@ -1,5 +1,7 @@
 """HTTP/1.1 over the dialer (RFC 9110, 9112), by h11: reads only, every size bounded.
 
+A server that answers with a frame of HTTP/2 is asked again in HTTP/2 (net/http2).
+
 Redirects are returned, never followed: whether a Location is in scope is the probe's question.
 """
 
@@ -13,11 +15,18 @@ import h11
 
 from leftopen.model.errors import BudgetSpent, ProtocolError
 from leftopen.net.dialer import Connection, Dialer, Silent
+from leftopen.net.http2 import Http2, speaks_http2
 
 METHODS = (rb"(?:GET|HEAD|OPTIONS|PROPFIND) ",)
 MARKED = b"POST "  # a read that a product offers only so; each path is on a protocol's own list
 MAX_HEAD = 65_536
 _VERSION = b"HTTP/"
+
+
+class _Newer(ProtocolError):
+    """The peer answered HTTP/1.1 with a frame of HTTP/2, or hung up on it inside TLS."""
+
+
 _TEXT = "latin-1"
 
 
@@ -51,6 +60,8 @@ class HttpClient:
         self._user_agent = user_agent
         self._connection: Connection | None = None
         self._state: h11.Connection | None = None
+        self._newer: Http2 | None = None
+        self._speaks_newer = False
 
     async def __aenter__(self) -> HttpClient:
         return self
@@ -63,7 +74,7 @@ class HttpClient:
         """Close the connection, if there is one."""
         if self._connection:
             await self._connection.__aexit__()
-        self._connection = self._state = None
+        self._connection = self._state = self._newer = None
 
     async def request(
         self,
@@ -85,6 +96,9 @@ class HttpClient:
         reused = self._connection is not None
         try:
             return await self._once(method, path, headers or {}, body, limit)
+        except _Newer as e:
+            await self.close()
+            return await self._by_newer(e, method, path, headers or {}, body, limit)
         except (BudgetSpent, Silent):
             await self.close()
             raise
@@ -97,9 +111,32 @@ class HttpClient:
             raise
         return await self._once(method, path, headers or {}, body, limit)  # an idle one was closed
 
+    async def _by_newer(
+        self,
+        error: ProtocolError,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        limit: int,
+    ) -> Response:
+        """The same request in HTTP/2; `error` stands where that is not spoken either."""
+        self._speaks_newer = True
+        try:
+            return await self._once(method, path, headers, body, limit)
+        except BudgetSpent:
+            await self.close()
+            raise
+        except ProtocolError:
+            await self.close()
+            self._speaks_newer = False
+            raise error from None
+
     async def _once(
         self, method: str, path: str, headers: Mapping[str, str], sent: bytes, limit: int
     ) -> Response:
+        if self._speaks_newer:
+            return await self._in_http2(method, path, headers, sent, limit)
         connection, state = await self._open()
         if sent:
             headers = {**headers, "Content-Length": str(len(sent))}
@@ -113,13 +150,29 @@ class HttpClient:
             body, complete = await self._body(connection, state, limit)
         except h11.RemoteProtocolError as e:
             raise ProtocolError(f"not HTTP: {e}") from None
-        answered: dict[str, str] = {}
-        for raw_key, raw_value in response.headers:  # repeated fields are one list (RFC 9110 5.2)
-            key, value = raw_key.decode(_TEXT).lower(), raw_value.decode(_TEXT)
-            answered[key] = f"{answered[key]}, {value}" if key in answered else value
-        body, complete = _decoded(body, complete, answered.get("content-encoding", ""), limit)
+        fields = [(k.decode(_TEXT), v.decode(_TEXT)) for k, v in response.headers]
         await self._next(complete)
-        return Response(response.status_code, answered, body, complete, connection.tls)
+        return _made(response.status_code, fields, body, complete, limit, tls=connection.tls)
+
+    async def _in_http2(
+        self, method: str, path: str, headers: Mapping[str, str], sent: bytes, limit: int
+    ) -> Response:
+        if self._newer is None:
+            self._connection = await self._dialer.connect(tls=self.tls, alpn="h2")
+            if self.tls and self._connection.alpn != "h2":
+                raise ProtocolError("HTTP/2 was not agreed on")
+            scheme = "https" if self.tls else "http"
+            self._newer = Http2(self._connection, scheme, self._fields({})["Host"])
+        newer = self._newer
+        # Written by h11 as well: what may not stand in a header is refused there.
+        line = self._head(h11.Connection(h11.CLIENT), method, path, headers)
+        fields = list(self._fields(headers).items())
+        status, answered, body, complete = await newer.request(
+            method, path, fields, sent, line, limit
+        )
+        if not complete:
+            await self.close()
+        return _made(status, answered, body, complete, limit, tls=self.tls)
 
     async def _open(self) -> tuple[Connection, h11.Connection]:
         if self._connection is None or self._state is None:
@@ -130,27 +183,32 @@ class HttpClient:
     def _head(
         self, state: h11.Connection, method: str, path: str, headers: Mapping[str, str]
     ) -> bytes:
+        fields = list(self._fields(headers).items())
+        try:
+            request = h11.Request(method=method, target=path, headers=fields)
+        except (h11.LocalProtocolError, UnicodeEncodeError) as e:
+            raise ProtocolError(f"cannot be asked for over HTTP: {e}") from None
+        sent: bytes | None = state.send(request)
+        return sent or b""
+
+    def _fields(self, headers: Mapping[str, str]) -> dict[str, str]:
         endpoint = self._dialer.target.endpoint
         host = _host(endpoint.name or endpoint.address)
         default = 443 if self.tls else 80
-        fields = {
+        return {
             "Host": host if endpoint.port == default else f"{host}:{endpoint.port}",
             "User-Agent": self._user_agent,
             "Accept": "*/*",
             "Accept-Encoding": "identity",
             **headers,
         }
-        try:
-            request = h11.Request(method=method, target=path, headers=list(fields.items()))
-        except (h11.LocalProtocolError, UnicodeEncodeError) as e:
-            raise ProtocolError(f"cannot be asked for over HTTP: {e}") from None
-        sent: bytes | None = state.send(request)
-        return sent or b""
 
     async def _response(self, connection: Connection, state: h11.Connection) -> h11.Response:
         if not state.trailing_data[0]:
             # Told by its first bytes: another protocol may say one line and then wait for ever.
             first = await connection.read_some()
+            if speaks_http2(first) or (not first and connection.tls):
+                raise _Newer("the peer closed the connection without an answer")
             if first[:5] != _VERSION[: len(first[:5])]:
                 raise ProtocolError("not HTTP: the answer does not begin with HTTP/")
             state.receive_data(first)
@@ -182,6 +240,23 @@ class HttpClient:
             state.start_next_cycle()
         else:
             await self.close()
+
+
+def _made(
+    status: int,
+    fields: list[tuple[str, str]],
+    body: bytes,
+    complete: bool,
+    limit: int,
+    *,
+    tls: bool,
+) -> Response:
+    answered: dict[str, str] = {}
+    for name, value in fields:  # repeated fields are one list (RFC 9110 5.2)
+        key = name.lower()
+        answered[key] = f"{answered[key]}, {value}" if key in answered else value
+    body, complete = _decoded(body, complete, answered.get("content-encoding", ""), limit)
+    return Response(status, answered, body, complete, tls)
 
 
 def _host(name: str) -> str:

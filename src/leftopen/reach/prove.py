@@ -23,6 +23,7 @@ from leftopen.net.budget import Budget, Meter
 from leftopen.net.dialer import Dialer, Refused
 from leftopen.net.guard import Guard
 from leftopen.net.http import MARKED, METHODS, Response
+from leftopen.net.http2 import speaks_http2
 from leftopen.reach import registry
 from leftopen.reach.api import (
     Context,
@@ -35,6 +36,8 @@ from leftopen.reach.api import (
 )
 
 SENSOR: Final = "leftopen"
+IDENTIFIES: Final = 2  # tiers of the rules of engagement, see model.scope_file.Rules
+PROVES: Final = 3
 _TLS_ALERT: Final = b"\x15\x03"  # RFC 8446 5.1: what a TLS server says to cleartext
 
 
@@ -146,6 +149,9 @@ class _Look:
         self._sides: set[bool] = set()  # in clear, inside TLS: where a connection was had
 
     async def run(self) -> Outcome:
+        tier = self.probing.scope.tier(self.target.endpoint.address)
+        if tier < PROVES:
+            return self._stopped(tier) if tier < IDENTIFIES else await self._identified()
         if self.target.url:
             return await self._store()
         protocols = self.probing.protocols
@@ -155,15 +161,41 @@ class _Look:
                 return found
         return self._unknown()
 
+    def _stopped(self, tier: int) -> Outcome:
+        """The port answered the sweep; the rules of engagement let nobody ask it more."""
+        said = f"the rules of engagement stop at tier {tier}"
+        gap = self._context().gap(Reason.RULES, "", said)
+        return self.outcome(Access.UNDETERMINED, said, gaps=(gap,))
+
+    async def _identified(self) -> Outcome:
+        """What it says unasked and to GET /, and what that makes it; nothing is proved."""
+        said = "the rules of engagement stop at tier 2, so no access was tried"
+        gap = self._context().gap(Reason.RULES, "", said)
+        tls = self.target.url.startswith("https:")
+        greeting = await self._greeting(tls)
+        names = (
+            [p.name for p in self.probing.protocols if p.recognise and p.recognise(greeting)]
+            if greeting
+            else []
+        )
+        if not greeting and (front := await self._front(tls, answer=self.limits.answer_seconds)):
+            known = [
+                p for p in self.probing.protocols if p.recognise_http and p.recognise_http(front)
+            ]
+            names = [p.name for p in sorted(known, key=lambda p: p.fallback)]
+        access = Access.SPEAKS if self.answered or greeting else Access.UNDETERMINED
+        return self.outcome(access, said, names[0] if names else "", tls=tls, gaps=(gap,))
+
     async def _store(self) -> Outcome:
         """A store URL: only the kind that the scope file names, at the scheme that it names."""
         tls = self.target.url.startswith("https:")
-        await self._knock(tls)
+        named = [p for p in self.probing.protocols if p.name == self.target.protocol]
+        if not any(p.udp for p in named):
+            await self._knock(tls)
         if self.target.protocol == "http":
             front = await self._front(tls, answer=None, sure=True)
             found = await self._web_candidates(front, tls) if front else None
             return found or self._unknown()
-        named = [p for p in self.probing.protocols if p.name == self.target.protocol]
         if not named:
             error = ProtocolError(f"no probe for a store of kind {self.target.protocol}")
             return self.failed(error, reason=Reason.UNSUPPORTED)
@@ -186,7 +218,7 @@ class _Look:
         if greeting is None:
             return None
         self._sides.add(tls)
-        if greeting:
+        if greeting and not speaks_http2(greeting):
             return await self._greeted(greeting, tls) or self._unknown(greeting)
         for protocol in self._of_port(tls):
             seconds = self.limits.answer_seconds

@@ -40,6 +40,7 @@ from leftopen.reach.sweep import Progress, sweep
 __all__ = ["FetchedObject", "Limits", "Planned", "Reach", "object_name", "read_imports"]
 
 AT_ONCE: Final = 64  # looks at the same time
+_PORTS: Final = {"https": 443, "tftp": 69}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ class Reach:
     def _store_target(self, store: StoreUrl) -> Target | Gap:
         try:
             parts = urlsplit(store.url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
+            port = parts.port or _PORTS.get(parts.scheme, 80)
         except ValueError as e:
             return gap_at(Reason.UNRESOLVED, store.url, str(e))
         host = parts.hostname or ""

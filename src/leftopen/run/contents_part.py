@@ -20,6 +20,7 @@ from leftopen.reach.reach import FetchedObject, Reach, object_name
 from leftopen.run.job import Job
 from leftopen.run.local import map_units
 
+SAMPLES = 4  # the tier of the rules of engagement that lets a sample be read
 WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -32,6 +33,12 @@ def read_exposure(job: Job, reach: Reach, exposure: Exposure) -> None:
     """List the store, draw the sample, and examine what of it is not examined yet."""
     stage = stage_of(exposure)
     if job.run.done(stage, "end"):
+        return
+    if job.inputs.scope.tier(exposure.endpoint.address) < SAMPLES:
+        detail = "the rules of engagement stop at tier 3, so nothing was read beyond the proof"
+        place = str(exposure.endpoint)
+        gap = Gap(stage=Stage.CONTENTS, reason=Reason.RULES, place=place, detail=detail)
+        job.finish_once(stage, "end", [gap])
         return
     job.progress.begin(f"listing {exposure.endpoint}")
     refs: list[ObjectRef] = []
