@@ -22,6 +22,7 @@ from leftopen.brief import answers, charts, plain
 from leftopen.brief.api import OutputFormat
 from leftopen.brief.timeline import timeline_svg
 from leftopen.model.case import Case, Investigation
+from leftopen.model.exposure import Certificate, Observation
 from leftopen.model.gap import Gap, Stage
 from leftopen.model.trace import Place, Verdict, Visit
 
@@ -213,6 +214,10 @@ def _first(values: Sequence[T], name: str) -> Sequence[T]:
     return values[: TOP[name]]
 
 
+def _last_certificate(observations: Sequence[Observation]) -> Certificate | None:
+    return next((o.certificate for o in reversed(observations) if o.certificate), None)
+
+
 def _more(values: Sequence[object], name: str) -> str:
     """What the cut left out, or nothing."""
     left = len(values) - TOP[name]
@@ -232,6 +237,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "diff_lines": diff_lines,
     "estimate": plain.estimate,
     "first_of": _first,
+    "last_certificate": _last_certificate,
     "minute": plain.minute,
     "sentence": answers.sentence,
     "silence": plain.silence,

@@ -57,6 +57,20 @@ class Evidence(Record, frozen=True, kw_only=True):
     reproduce: str = ""  # a command line with a public tool (curl, redis-cli, openssl)
 
 
+class Certificate(Record, frozen=True, kw_only=True):
+    """What a server's certificate says of it (RFC 5280); said by the server, checked by nobody.
+
+    All text is safe. `names` are the subject's common name and the alternative names (DNS and
+    IP), each once: hosts that the same machine may serve under another name.
+    """
+
+    names: tuple[str, ...]  # at most 50
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    sha256: str  # of the whole certificate, as `openssl x509 -fingerprint -sha256`
+
+
 class Observation(Record, frozen=True, kw_only=True):
     """One look at one endpoint by one sensor (STIX observed-data)."""
 
@@ -72,6 +86,7 @@ class Observation(Record, frozen=True, kw_only=True):
     size: Size | None = None
     evidence: tuple[str, ...] = ()  # Evidence.uid
     containers: tuple[str, ...] = ()  # folders, databases, mailboxes seen (safe text, at most 20)
+    certificate: Certificate | None = None  # where something spoke TLS
     vantage: str = ""
     source: str = ""  # the address that looked: trace takes our own visits for our own
 

@@ -8,7 +8,8 @@ Redirects are returned, never followed: whether a Location is in scope is the pr
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import h11
@@ -144,7 +145,8 @@ class HttpClient:
             head = self._head(state, method, path, headers)
             data = state.send(h11.Data(data=sent)) if sent else b""
             # One write, so that the allow-list sees the request whole.
-            await connection.write(head + (data or b""))
+            with _hanging_up(connection):
+                await connection.write(head + (data or b""))
             state.send(h11.EndOfMessage())
             response = await self._response(connection, state)
             body, complete = await self._body(connection, state, limit)
@@ -206,7 +208,8 @@ class HttpClient:
     async def _response(self, connection: Connection, state: h11.Connection) -> h11.Response:
         if not state.trailing_data[0]:
             # Told by its first bytes: another protocol may say one line and then wait for ever.
-            first = await connection.read_some()
+            with _hanging_up(connection):
+                first = await connection.read_some()
             if speaks_http2(first) or (not first and connection.tls):
                 raise _Newer("the peer closed the connection without an answer")
             if first[:5] != _VERSION[: len(first[:5])]:
@@ -240,6 +243,17 @@ class HttpClient:
             state.start_next_cycle()
         else:
             await self.close()
+
+
+@contextmanager
+def _hanging_up(connection: Connection) -> Iterator[None]:
+    """Inside TLS a server of HTTP/2 only may hang up hard on anything older."""
+    try:
+        yield
+    except (BudgetSpent, Silent):
+        raise
+    except ProtocolError as e:
+        raise (_Newer(str(e)) if connection.tls else e) from None
 
 
 def _made(

@@ -7,10 +7,12 @@ hostile server costs its deadline and no more. What goes wrong is UNDETERMINED w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+from msgspec import structs
 
 from leftopen import __version__
 from leftopen.model.errors import BudgetSpent, HostSpent, ProtocolError
@@ -24,7 +26,7 @@ from leftopen.net.dialer import Dialer, Refused
 from leftopen.net.guard import Guard
 from leftopen.net.http import MARKED, METHODS, Response
 from leftopen.net.http2 import speaks_http2
-from leftopen.reach import registry
+from leftopen.reach import certificates, registry
 from leftopen.reach.api import (
     Context,
     Outcome,
@@ -145,6 +147,7 @@ class _Look:
         self.reasons: list[str] = []
         self.gaps: list[Gap] = []
         self.tls_works = False
+        self.certificate = b""  # DER, of the first connection inside TLS
         self.answered = False  # a byte came, in clear or inside TLS
         self._sides: set[bool] = set()  # in clear, inside TLS: where a connection was had
 
@@ -207,6 +210,7 @@ class _Look:
         try:
             async with await dialer.connect(tls=tls):
                 self.tls_works = tls
+            self._hear(dialer, tls)
         except TimeoutError:
             raise Unanswered from None
 
@@ -262,6 +266,7 @@ class _Look:
     def _hear(self, dialer: Dialer, tls: bool) -> None:
         self.answered = self.answered or bool(dialer.heard)
         self.heard = self.heard or (b"" if tls else dialer.heard)
+        self.certificate = self.certificate or dialer.certificate
 
     @property
     def budget_used(self) -> bool:
@@ -370,10 +375,28 @@ class _Look:
             vantage=self.probing.scope.file.vantage,
             source=self.probing.guard.sources.get(context.endpoint.address, ""),
         )
-        gaps = (*self.gaps, *context.gaps, *proof.gaps)
+        gaps = [*self.gaps, *context.gaps, *proof.gaps]
         if proof.access is Access.UNDETERMINED and not gaps:
-            gaps = (context.gap(Reason.MISBEHAVED, protocol.name, proof.detail),)
-        return Outcome(self.target, observation, proof.evidence, gaps)
+            gaps = [context.gap(Reason.MISBEHAVED, protocol.name, proof.detail)]
+        return self._made(observation, proof.evidence, gaps)
+
+    def _made(
+        self, observation: Observation, evidence: Sequence[Evidence], gaps: Sequence[Gap]
+    ) -> Outcome:
+        """The Outcome, with what the certificate says where there was one."""
+        if not self.certificate:
+            return Outcome(self.target, observation, tuple(evidence), tuple(gaps))
+        context = self._context()
+        try:
+            certificate = certificates.read(self.certificate)
+        except ProtocolError as e:
+            broken = context.gap(Reason.MISBEHAVED, "certificate", str(e))
+            return Outcome(self.target, observation, tuple(evidence), (*gaps, broken))
+        shown = certificates.shown(context, certificate, self.certificate)
+        seen = structs.replace(
+            observation, certificate=certificate, evidence=(*observation.evidence, shown.uid)
+        )
+        return Outcome(self.target, seen, (*evidence, shown), tuple(gaps))
 
     def _because(self, error: Exception, what: str) -> None:
         self.reasons.append(f"{what}: {safe(str(error), 100) or type(error).__name__}")
@@ -424,7 +447,7 @@ class _Look:
             vantage=self.probing.scope.file.vantage,
             source=self.probing.guard.sources.get(self.target.endpoint.address, ""),
         )
-        return Outcome(self.target, observation, evidence, (*self.gaps, *gaps))
+        return self._made(observation, evidence, (*self.gaps, *gaps))
 
     def failed(
         self,
