@@ -178,6 +178,23 @@ def test_states_between_open_and_closed(probe: MakeProbe, kind: str) -> None:
     assert proof.access is access
 
 
+@pytest.mark.parametrize("inside", [False, True], ids=["no TLS to be had", "StartTLS"])
+def test_a_server_that_wants_tls_first(probe: MakeProbe, inside: bool) -> None:
+    with servers.scratch() as folder:
+        cert, key = servers.certificate(folder)
+        servers.give(folder)
+        tls = f"TLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\n" if inside else ""
+        with slapd("access to * by * read", top=f"{tls}security ssf=64") as server:
+            ldap = probe("ldap", server.host, server.port)
+            proof = ldap.prove()
+            found = ldap.objects() if inside else []
+    assert proof is not None
+    assert proof.tls is inside
+    assert proof.access is (Access.GIVES_DATA if inside else Access.ASKS_CREDENTIAL)
+    assert inside or "confidentialityRequired" in proof.detail
+    assert all(isinstance(item, ObjectRef) for item in found)
+
+
 def test_a_list_that_the_server_cuts_is_a_lower_bound(probe: MakeProbe) -> None:
     with slapd("access to * by * read", "sizelimit 2") as server:
         ldap = probe("ldap", server.host, server.port)

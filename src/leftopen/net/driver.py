@@ -99,15 +99,19 @@ async def as_completed(
     """The results of `work` on each item, in the order of their completion, `limit` at a time."""
     waiting = iter(items)
     running: set[asyncio.Task[R]] = set()
+    # A queue and not asyncio.wait, which looks at every running task each time that one ends.
+    ended: asyncio.Queue[asyncio.Task[R]] = asyncio.Queue()
     try:
         while True:
             while len(running) < limit and (item := next(waiting, None)) is not None:
-                running.add(asyncio.ensure_future(_call(work, item)))
+                task = asyncio.ensure_future(_call(work, item))
+                task.add_done_callback(ended.put_nowait)
+                running.add(task)
             if not running:
                 return
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield task.result()
+            done = await ended.get()
+            running.discard(done)
+            yield done.result()
     finally:
         await _drop(running)
 

@@ -24,10 +24,13 @@ BASE, SUBTREE = 0, 2  # scopes of a search
 BIND_ANSWER, ENTRY, DONE, REFERENCE, EXTENDED = 0x61, 0x64, 0x65, 0x73, 0x78
 ANONYMOUS: Final = b"\x02\x01\x03\x04\x00\x80\x00"  # version 3, no name, an empty password
 PAGED: Final = b"1.2.840.113556.1.4.319"  # RFC 2696
-# One message whose operation is that bind, a search, or an unbind: what the dialer lets pass.
+START_TLS: Final = b"1.3.6.1.4.1.1466.20037"  # RFC 4511 4.14
+# One message whose operation is that bind, a search, StartTLS, or an unbind: what the dialer lets
+# pass.
 ALLOWED: Final = (
     rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02(?:\x01.|\x02..)"
-    rb"(?:\x60\x07\x02\x01\x03\x04\x00\x80\x00\Z|\x63|\x42\x00\Z)",
+    rb"(?:\x60\x07\x02\x01\x03\x04\x00\x80\x00\Z|\x63|\x42\x00\Z"
+    rb"|\x77\x18\x80\x161\.3\.6\.1\.4\.1\.1466\.20037\Z)",
 )
 
 
@@ -85,6 +88,11 @@ def integer(number: int, tag: int = 2) -> bytes:
 def bind(number: int) -> bytes:
     """The anonymous bind (RFC 4513 5.1.1)."""
     return encoded(0x30, integer(number), encoded(0x60, ANONYMOUS))
+
+
+def start_tls(number: int) -> bytes:
+    """The request to go on inside TLS (RFC 4511 4.14.1)."""
+    return encoded(0x30, integer(number), encoded(0x77, encoded(0x80, START_TLS)))
 
 
 def search(

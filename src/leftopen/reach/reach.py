@@ -22,6 +22,7 @@ from leftopen.model.scope_file import StoreUrl
 from leftopen.net import driver
 from leftopen.net.budget import Meter
 from leftopen.net.guard import Guard, Resolver, resolve
+from leftopen.net.sweep import in_flight_limit
 from leftopen.reach import registry
 from leftopen.reach.api import Outcome, endpoint_of
 from leftopen.reach.imports_reader import read_imports
@@ -39,7 +40,8 @@ from leftopen.reach.sweep import Progress, sweep
 
 __all__ = ["FetchedObject", "Limits", "Planned", "Reach", "object_name", "read_imports"]
 
-AT_ONCE: Final = 64  # looks at the same time
+AT_ONCE: Final = 1024  # looks at the same time: most of a look is waiting
+FILES_OF_A_LOOK: Final = 3
 _PORTS: Final = {"https": 443, "tftp": 69}
 
 
@@ -131,7 +133,8 @@ class Reach:
         chosen = list(targets)
 
         def make() -> AsyncIterator[Outcome]:
-            return driver.as_completed(chosen, lambda t: prove_target(t, self._probing), AT_ONCE)
+            at_once = min(AT_ONCE, in_flight_limit() // FILES_OF_A_LOOK)
+            return driver.as_completed(chosen, lambda t: prove_target(t, self._probing), at_once)
 
         with self._guard.active():
             for outcome in driver.iterate(make):

@@ -29,6 +29,7 @@ LISTED: Final = 100_000
 PAGE: Final = 500
 SUCCESS, SIZE_LIMIT, REFERRAL, NO_SUCH_OBJECT = 0, 4, 10, 32  # RFC 4511 A.1
 # operationsError is what Active Directory says to a search without a bind
+CONFIDENTIALITY: Final = 13
 REFUSALS: Final = {1: "operationsError", 8: "strongerAuthRequired", 13: "confidentialityRequired"}
 REFUSALS.update({48: "inappropriateAuthentication", 49: "invalidCredentials"})
 REFUSALS.update({50: "insufficientAccessRights", 53: "unwillingToPerform"})
@@ -52,6 +53,19 @@ class _Session:
         if message.tag not in (wire.BIND_ANSWER, wire.EXTENDED):
             raise NotLdap("no answer to a bind")
         return wire.parse_result(message)
+
+    async def begin(self, root: list[Entry], *attributes: bytes) -> tuple[Result, Result]:
+        """Bind and read the root DSE, inside TLS where the server wants that (RFC 4511 4.14)."""
+        bound = await self.bind()
+        said = await self.search(root, b"", wire.BASE, *attributes, entries=1)
+        if CONFIDENTIALITY not in (bound.code, said.code) or self.connection.tls:
+            return bound, said
+        self.number += 1
+        await self.connection.write(wire.start_tls(self.number))
+        if wire.parse_result(await wire.read_message(self.connection)).code != SUCCESS:
+            return bound, said
+        await self.connection.start_tls()
+        return await self.begin(root, *attributes)
 
     async def search(
         self,
@@ -104,9 +118,8 @@ async def _prove(context: Context) -> Proof | None:
     async with await context.dialer.connect(tls=context.tls) as connection:
         session = _Session(connection)
         try:
-            bound = await session.bind()
             root: list[Entry] = []
-            said = await session.search(root, b"", wire.BASE, b"objectClass", *_FACTS, entries=1)
+            bound, said = await session.begin(root, b"objectClass", *_FACTS)
         except NotLdap:
             return None
         gaps: list[Gap] = []
@@ -115,10 +128,10 @@ async def _prove(context: Context) -> Proof | None:
             text = url.decode("utf-8", "replace")
             detail = f"a referral to {text}, not followed"
             gaps.append(context.gap(Reason.OUT_OF_SCOPE, "referral", detail))
-        return _named(proof, root, tuple(gaps[:20]))
+        return _named(proof, root, tuple(gaps[:20]), tls=connection.tls)
 
 
-def _named(proof: Proof, root: list[Entry], gaps: tuple[Gap, ...]) -> Proof:
+def _named(proof: Proof, root: list[Entry], gaps: tuple[Gap, ...], *, tls: bool) -> Proof:
     """With the product and version that the root DSE says."""
     entry = root[0] if root else Entry(b"")
     classes = [c.lower() for c in entry.attributes.get(b"objectClass", [])]
@@ -132,6 +145,7 @@ def _named(proof: Proof, root: list[Entry], gaps: tuple[Gap, ...]) -> Proof:
         detail=proof.detail,
         product=product or "ldap",
         version=entry.first(b"vendorVersion"),
+        tls=tls,
         size=proof.size,
         evidence=proof.evidence,
         containers=proof.containers,
@@ -227,9 +241,8 @@ async def _size(context: Context, session: _Session, names: list[bytes]) -> Size
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
     async with await context.dialer.connect(tls=context.tls) as connection:
         session = _Session(connection)
-        await session.bind()
         root: list[Entry] = []
-        await session.search(root, b"", wire.BASE, *_FACTS, entries=1)
+        await session.begin(root, *_FACTS)
         names = root[0].attributes.get(b"namingContexts", []) if root else []
         for base in [name for name in names if name][:MAX_CONTEXTS]:
             async for name in session.names(base, LISTED):
@@ -256,7 +269,7 @@ def _ref(context: Context, base: bytes, name: bytes | Result) -> ObjectRef | Gap
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
     async with await context.dialer.connect(tls=context.tls) as connection:
         session = _Session(connection)
-        await session.bind()
+        await session.begin([], b"1.1")
         found: list[Entry] = []
         result = await session.search(found, ref.path.encode(), wire.BASE, b"*", entries=1)
         if not found:
