@@ -218,6 +218,10 @@ def _last_certificate(observations: Sequence[Observation]) -> Certificate | None
     return next((o.certificate for o in reversed(observations) if o.certificate), None)
 
 
+def _last_doubt(observations: Sequence[Observation]) -> str:
+    return next((o.doubt for o in reversed(observations) if o.doubt), "")
+
+
 def _more(values: Sequence[object], name: str) -> str:
     """What the cut left out, or nothing."""
     left = len(values) - TOP[name]
@@ -238,6 +242,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "estimate": plain.estimate,
     "first_of": _first,
     "last_certificate": _last_certificate,
+    "last_doubt": _last_doubt,
     "minute": plain.minute,
     "sentence": answers.sentence,
     "silence": plain.silence,

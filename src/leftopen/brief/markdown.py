@@ -147,6 +147,8 @@ def _case_sentences(case: Case) -> Iterator[str]:
     reasons = escape("; ".join(case.severity_reasons), 2000)
     yield f"State: {escape(case.state)}. Severity: {case.severity.value} ({reasons})."
     yield f"Opened {_between(case.exposure.opened)}. Closed {_between(case.exposure.closed)}."
+    if doubt := next((o.doubt for o in reversed(case.exposure.observations) if o.doubt), ""):
+        yield f"Doubt: {escape(doubt)}."
     if case.contents and case.contents.summary:
         yield f"Contents: {escape(case.contents.summary, 3000)}"
     if case.trace:

@@ -87,6 +87,7 @@ class Observation(Record, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()  # Evidence.uid
     containers: tuple[str, ...] = ()  # folders, databases, mailboxes seen (safe text, at most 20)
     certificate: Certificate | None = None  # where something spoke TLS
+    doubt: str = ""  # why the host as a whole is hard to believe (tarpit, honeypot)
     vantage: str = ""
     source: str = ""  # the address that looked: trace takes our own visits for our own
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
 
 from leftopen.model.endpoint import Endpoint
 from leftopen.model.errors import OutOfScope
@@ -11,6 +13,7 @@ from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.record import Record
 from leftopen.model.run import Swept
 from leftopen.model.scope import Target
+from leftopen.reach.doubts import crowded, doubts, spared
 from leftopen.reach.reach import Reach, read_imports
 from leftopen.run.job import Job
 
@@ -22,7 +25,11 @@ def observe(job: Job, reach: Reach) -> None:
     """Sweep, prove and import whatever of it is not done yet."""
     named = _named(job, reach)
     swept = _sweep(job, reach)
-    targets = [*named, *_again(job, swept.open)]
+    scope = job.inputs.scope
+    crowd = crowded(swept.open, len(scope.ports))
+    kept, left = spared(swept.open, crowd, scope.file.sample.seed)
+    job.finish_once(STAGE, "spared", [_spared(a, crowd[a], n) for a, n in sorted(left.items())])
+    targets = [*named, *_again(job, kept)]
     done = job.run.done_units(STAGE)
     todo = [t for t in targets if unit_of(t) not in done]
     job.progress.begin("proving what is open", len(todo))
@@ -31,6 +38,13 @@ def observe(job: Job, reach: Reach) -> None:
         job.run.finish(STAGE, unit_of(outcome.target), records)
         job.progress.advance()
     _imports(job)
+
+
+def _spared(address: str, answered: int, left: int) -> Gap:
+    detail = f"it answers on {answered} ports; {answered - left} of them were looked at"
+    return Gap(
+        stage=Stage.REACH, reason=Reason.NOT_SAMPLED, place=address, detail=detail, count=left
+    )
 
 
 def unit_of(target: Target) -> str:
@@ -64,7 +78,7 @@ def _sweep(job: Job, reach: Reach) -> Swept:
     return next(job.only(Swept, STAGE))
 
 
-def _again(job: Job, endpoints: tuple[Endpoint, ...]) -> Iterator[Target]:
+def _again(job: Job, endpoints: Sequence[Endpoint]) -> Iterator[Target]:
     """Targets of stored endpoints: made, and so checked, by the scope once more."""
     for e in endpoints:
         try:
@@ -82,8 +96,12 @@ def _imports(job: Job) -> None:
 
 
 def own_observations(job: Job) -> tuple[Observation, ...]:
-    """What our probes saw."""
-    return tuple(job.only(Observation, STAGE))
+    """What our probes saw, with what is doubtful about the host of each."""
+    seen = tuple(job.only(Observation, STAGE))
+    swept = next(job.only(Swept, STAGE), None)
+    crowd = crowded(swept.open, len(job.inputs.scope.ports)) if swept else {}
+    said = doubts(seen, crowd)
+    return tuple(replace(o, doubt=said.get(o.endpoint.address, "")) for o in seen)
 
 
 def sightings(job: Job) -> tuple[Observation, ...]:
