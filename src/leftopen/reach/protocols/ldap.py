@@ -85,6 +85,8 @@ class _Session:
         await self.connection.write(asked)
         for _ in range(2 * (entries or page or 1) + 100):
             message = await wire.read_message(self.connection)
+            if message.tag == wire.DONE and message.number != self.number:
+                raise ProtocolError("the end of a search that was not asked for")
             if message.tag in (wire.DONE, wire.EXTENDED):
                 result = wire.parse_result(message)
                 self.referrals += result.referrals
@@ -121,6 +123,8 @@ async def _prove(context: Context) -> Proof | None:
             root: list[Entry] = []
             bound, said = await session.begin(root, b"objectClass", *_FACTS)
         except NotLdap:
+            if session.number > 1:  # it answered the bind as a directory does
+                raise
             return None
         gaps: list[Gap] = []
         proof = await _contexts(context, session, bound, said, root)
