@@ -26,6 +26,12 @@ need etcd etcd-server
 need influxd influxdb
 need prometheus prometheus
 need docker-registry docker-registry
+need smbd samba
+need smbclient smbclient
+need mariadbd mariadb-server
+need clickhouse-server clickhouse-server
+need searchd sphinxsearch
+need nghttpd nghttp2-server
 need openssl openssl
 need node nodejs
 need npm npm

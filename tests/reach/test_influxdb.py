@@ -1,4 +1,4 @@
-"""InfluxDB: a real 1.x open and with auth-enabled, a 2.x as its pages say it, answers that lie."""
+"""InfluxDB: a real 1.x open and with auth-enabled; 2.x and 3.x are fakes of what theirs say."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
+from leftopen.reach import influxdb3
 from leftopen.reach.json_answer import parsed
 from leftopen.reach.protocols.influxdb import _Answer, _points, is_read
 from probing import Limits, Probe
-from reaching import answer, look, web
+from reaching import answer, look, reach_of, read_all, scope_of, web
 
 MakeProbe = Callable[..., Probe]
 MAIL = "ada.lovelace@example.org"
@@ -213,6 +214,124 @@ def test_answers_that_prove_less(kind: str) -> None:
     assert words in seen.detail
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_2_x_that_nobody_has_set_up_says_so(allowed: bool) -> None:
+    refused = as_json({"code": "unauthorized", "message": "unauthorized access"}, "401 no")
+
+    def reply(path: str) -> bytes:
+        if path == "/api/v2/setup":
+            return as_json({"allowed": allowed})
+        return answer(b"", more=MARKS) if path in ("/", "/ping") else refused
+
+    with web(reply) as server:
+        outcome = look(server.host, server.port)
+        assert all(r.startswith("GET ") for r in server.requests)
+    seen = outcome.observation
+    assert (seen.protocol, seen.access) == ("influxdb", Access.ASKS_CREDENTIAL)
+    assert ("whoever comes first" in seen.detail) is allowed
+    assert (seen.version, outcome.gaps) == ("2.7.1", ())
+
+
+BARE = answer(b"not found", "404 Not Found", "text/plain")
+ODD_TABLE = 'a "b"; DROP TABLE x'
+
+
+def three(
+    databases: bytes | None = None, rows: bytes | None = None, token: bool = False
+) -> Callable[[str], bytes]:
+    """InfluxDB 3 Core: with a token nothing names it, without only /ping does."""
+    marks = {"x-influxdb-version": "3.11.0", "x-influxdb-build": "Core"}
+    listed = [{"iox::database": "_internal"}, {"iox::database": "people"}]
+    gone = {"iox::database": "gone", "deleted": True}
+
+    def reply(path: str) -> bytes:
+        if token:
+            return answer(b"", "401 Unauthorized")
+        if path == "/ping":
+            return answer(b'{"version":"3.11.0"}', kind="application/json", more=marks)
+        if path == influxdb3.DATABASES:
+            return databases or as_plain([*listed, gone])
+        if path.startswith("/api/v3/query_sql?db=people&format=json&q=SELECT%20table_name"):
+            return as_plain([{"table_name": "visits"}, {"table_name": ODD_TABLE}])
+        if path.startswith("/api/v3/query_sql?db=people&"):
+            return rows or as_plain([{"email": MAIL, "time": "2026-01-01T00:00:00"}])
+        known = path.startswith("/api/v3/query_sql?db=_internal&")
+        return as_plain([]) if known else answer(b"database not found", "404 Not Found")
+
+    return lambda path: reply(path) if path != "/" or token else BARE
+
+
+def as_plain(value: object) -> bytes:
+    return answer(json.dumps(value).encode(), kind="application/json")
+
+
+def test_a_3_x_without_auth_gives_data() -> None:
+    with web(three()) as server:
+        outcome = look(server.host, server.port)
+        refs, fetched, gaps = read_all(reach_of(scope_of(ports=(server.port,))), outcome)
+        assert all(r.startswith("GET ") for r in server.requests)
+    seen = outcome.observation
+    assert (seen.protocol, seen.access) == ("influxdb", Access.GIVES_DATA)
+    assert (seen.version, seen.containers) == ("3.11.0", ("people",))
+    assert MAIL not in repr(outcome)
+    assert [r.group for r in refs] == ["people", "people"]
+    assert (len(fetched), gaps) == (2, [])
+
+
+def test_a_3_x_with_a_token_cannot_be_told_from_others() -> None:
+    with web(three(token=True)) as server:
+        seen = look(server.host, server.port).observation
+    assert (seen.protocol, seen.access) == ("http", Access.ASKS_CREDENTIAL)
+
+
+THREES: dict[str, tuple[Callable[[str], bytes], Access, str]] = {
+    "garbage": (three(as_plain({"a": 1})), Access.UNDETERMINED, "no list of databases"),
+    "refused": (three(answer(b"", "403 Forbidden")), Access.ASKS_CREDENTIAL, "403"),
+    "no row": (three(rows=as_plain([])), Access.LISTS, "no row could be read"),
+    "empty": (three(as_plain([])), Access.LISTS, "it is empty"),
+    "every database": (
+        lambda path: as_plain([{"a": 1}]) if "leftopen-" in path else three()(path),
+        Access.UNDETERMINED,
+        "nobody has",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", THREES)
+def test_answers_of_3_x_that_prove_less(kind: str) -> None:
+    reply, access, words = THREES[kind]
+    with web(reply) as server:
+        seen = look(server.host, server.port).observation
+    assert (seen.protocol, seen.access) == ("influxdb", access)
+    assert words in seen.detail
+
+
+SQL = "/api/v3/query_sql?db=people&format=json&q="
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{SQL}DROP%20TABLE%20x",
+        f"{SQL}SELECT%20%2A%20FROM%20%22x%22%3BDROP%20TABLE%20y%20LIMIT%201",
+        f"{SQL}SELECT%20%2A%20FROM%20%22x%22%20LIMIT%201%3BDROP%20TABLE%20y",
+        f"{SQL}SELECT%20%2A%20FROM%20%22x%22%20LIMIT%201&q=DROP%20TABLE%20y",
+        "/api/v3/configure/token/admin",
+    ],
+)
+def test_no_other_sql_is_asked(probe: MakeProbe, path: str) -> None:
+    with web(three()) as server:
+        with pytest.raises(OutOfScope):
+            probe("influxdb", server.host, server.port).fetch(ObjectRef(path=path))
+        assert server.requests == []
+
+
+def test_a_bare_404_of_another_program_is_not_influxdb() -> None:
+    for ping in (BARE, b"garbage\r\n\r\n"):
+        with web(lambda path, ping=ping: ping if path == "/ping" else BARE) as server:  # type: ignore[misc]
+            assert look(server.host, server.port).observation.protocol == "http"
+
+
 def test_what_was_read_stands_when_counting_breaks_off() -> None:
     def reply(path: str) -> bytes:
         if "leftopen-" in path:
@@ -271,3 +390,12 @@ def test_fuzz_any_name_stays_inside_of_its_quotes(database: str, measurement: st
     except UnicodeEncodeError:  # half a surrogate pair: no JSON gives one
         return
     assert is_read(path)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_fuzz_any_name_of_sql_stays_inside_of_its_quotes(database: str, table: str) -> None:
+    try:
+        path = influxdb3.rows_of(database, table, 1)
+    except UnicodeEncodeError:  # half a surrogate pair: no JSON gives one
+        return
+    assert influxdb3.is_read(path)

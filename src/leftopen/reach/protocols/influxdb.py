@@ -3,6 +3,8 @@
 Proof: SHOW DATABASES names databases, one point of a measurement comes back, and a database that
 nobody has is an error. /ping and /debug/vars answer everybody. InfluxDB 1.x carries out writing
 statements that come by GET (a DROP as well), so what is asked is built from four statements only.
+2.x always asks for a token; until somebody has set it up, whoever comes first owns it. Of 3.x see
+influxdb3.py.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from leftopen.model.errors import OutOfScope, ProtocolError
+from leftopen.model.errors import BudgetSpent, OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, Evidence, ObjectRef, Size
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
-from leftopen.reach import web
+from leftopen.reach import influxdb3, web
 from leftopen.reach.api import Context, Fetched, ObjectRefused, Proof, Protocol, reason_of
 from leftopen.reach.json_answer import parsed
 
@@ -30,9 +32,10 @@ MAX_MEASUREMENTS: Final = 5000
 SIZED: Final = 10  # databases whose series are counted
 POINTS: Final = 1000  # points of a measurement that a fetch asks for
 DATABASES: Final = "/query?q=SHOW%20DATABASES"
+SETUP: Final = "/api/v2/setup"  # by GET it only says whether a setup is still to be done
 _NAME: Final = r"(?:[A-Za-z0-9_.~-]|%5C%22|%5C%5C|%5Cn|%(?!22|5C)[0-9A-F]{2})*"
 _READS: Final = re.compile(
-    r"/ping|/query\?(?:q=SHOW%20DATABASES|db=[A-Za-z0-9_.~%-]*&q=(?:"
+    r"/ping|/api/v2/setup|/query\?(?:q=SHOW%20DATABASES|db=[A-Za-z0-9_.~%-]*&q=(?:"
     r"SHOW%20SERIES%20CARDINALITY|SHOW%20MEASUREMENTS%20LIMIT%20\d+"
     rf"|SELECT%20%2A%20FROM%20%22{_NAME}%22%20LIMIT%20\d+))",
     re.ASCII,
@@ -43,6 +46,10 @@ class _Series(msgspec.Struct):
     columns: list[str]
     values: list[list[Any]] = []
     name: str = ""
+
+
+class _Setup(msgspec.Struct):
+    allowed: bool
 
 
 class _Result(msgspec.Struct):
@@ -89,19 +96,53 @@ async def _get(client: HttpClient, path: str, limit: int = ANSWER_BYTES) -> Resp
     return await client.request("GET", path, limit=limit)
 
 
-def _recognise(answer: Response) -> bool:
+def _named(answer: Response) -> bool:
     return "x-influxdb-version" in answer.headers
+
+
+def _recognise(answer: Response) -> bool:
+    """1.x and 2.x name themselves everywhere, 3.x at /ping alone: its 404 is these two words."""
+    bare = answer.status == 404 and answer.body.strip() == b"not found"
+    return _named(answer) or bare
+
+
+async def _ping(client: HttpClient) -> Response | None:
+    """The answer of /ping, which names the version; None where another program speaks."""
+    try:
+        answer = await _get(client, "/ping")
+    except BudgetSpent:
+        raise
+    except ProtocolError:
+        return None
+    return answer if _named(answer) else None
 
 
 async def _prove(context: Context) -> Proof | None:
     async with context.http() as client:
-        ping = await _get(client, "/ping")
-        if not _recognise(ping):
+        front = context.front
+        ping = await (_ping(client) if front and not _named(front) else _get(client, "/ping"))
+        if ping is None or not _named(ping):
             return None
-        answer = await _get(client, DATABASES)
-        refused = web.refusal(context, web.Landing(DATABASES, answer))
-        proof = refused or await _data(context, client, answer)
-        return replace(proof, product="influxdb", version=ping.headers["x-influxdb-version"])
+        version = ping.headers["x-influxdb-version"]
+        if influxdb3.is_ours(version):
+            proof = await influxdb3.data(context, client)
+        else:
+            answer = await _get(client, DATABASES)
+            refused = web.refusal(context, web.Landing(DATABASES, answer))
+            if refused and version.lstrip("v").startswith("2."):
+                refused = await _set_up(client, refused)
+            proof = refused or await _data(context, client, answer)
+        return replace(proof, product="influxdb", version=version)
+
+
+async def _set_up(client: HttpClient, refused: Proof) -> Proof:
+    """2.x: whether its owner has set it up. To do so is a POST, which is never sent."""
+    answer = await _get(client, SETUP)
+    found = parsed(answer, _Setup) if answer.status == 200 else None
+    if found is None or not found.allowed:
+        return refused
+    detail = f"{refused.detail}; nobody has set it up yet: whoever comes first becomes its owner"
+    return replace(refused, detail=detail)
 
 
 async def _data(context: Context, client: HttpClient, answer: Response) -> Proof:
@@ -176,6 +217,11 @@ async def _size(context: Context, client: HttpClient, databases: list[str]) -> S
 
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
     async with context.http() as client:
+        ping = await _get(client, "/ping")
+        if influxdb3.is_ours(ping.headers.get("x-influxdb-version", "")):
+            async for item in influxdb3.objects(context, client):
+                yield item
+            return
         found = parsed(await _get(client, DATABASES), _Answer)
         if found is None or found.error:
             raise ProtocolError("SHOW DATABASES is no longer answered")
@@ -199,6 +245,8 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
     async with context.http() as client:
+        if ref.path.startswith("/api/v3/"):
+            return await influxdb3.fetch(client, ref.path, limit)
         answer = await _get(client, ref.path, limit)
         if answer.status in (401, 403):
             raise ObjectRefused(f"answered with {answer.status}")
@@ -213,7 +261,7 @@ async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
 
 INFLUXDB = Protocol(
     name="influxdb",
-    ports=(8086,),
+    ports=(8086, 8181),
     sends="GET of /ping, of /query with SHOW DATABASES, SHOW MEASUREMENTS and SELECT .. LIMIT",
     allowed=METHODS,
     prove=_prove,

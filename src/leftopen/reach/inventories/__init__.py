@@ -1,0 +1,1 @@
+"""One file per cloud whose inventory names targets."""
