@@ -57,6 +57,9 @@ SLICES = {
     ),
     "Cassandra": ("cassandra", "cassandra.yaml: a later issue", "audit log: a later issue"),
     "Neo4j": ("neo4j", "neo4j.conf: a later issue", "query.log: a later issue"),
+    "NFS server": ("nfs", "exports and ganesha.conf: a later issue", "names no reader: later"),
+    "iSCSI target": ("iscsi", "targets.conf: a later issue", "it has no access log"),
+    "NBD server": ("nbd", "nbd-server's config: a later issue", "its log names no bytes: later"),
     "Azure network": ("a network, not a service", "azure_nsg", "azure_nsg_flow"),
 }
 ROOMS = {

@@ -31,6 +31,13 @@ need smbclient smbclient
 need mariadbd mariadb-server
 need clickhouse-server clickhouse-server
 need searchd sphinxsearch
+need rpcbind rpcbind
+need ganesha.nfsd nfs-ganesha
+[ -e /usr/lib/ganesha/libfsalvfs.so ] || [ -e /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so ] || missing="$missing nfs-ganesha-vfs"
+need tgtd tgt
+need nbd-server nbd-server
+need nbdkit nbdkit
+need ip iproute2
 need nghttpd nghttp2-server
 need openssl openssl
 need node nodejs
