@@ -60,6 +60,12 @@ SLICES = {
     "NFS server": ("nfs", "exports and ganesha.conf: a later issue", "names no reader: later"),
     "iSCSI target": ("iscsi", "targets.conf: a later issue", "it has no access log"),
     "NBD server": ("nbd", "nbd-server's config: a later issue", "its log names no bytes: later"),
+    "ZooKeeper": ("zookeeper", "zoo.cfg and ACLs: a later issue", "logs no read by default: later"),
+    "RabbitMQ management": ("rabbitmq", "rabbitmq.conf: a later issue", "its access log: later"),
+    "AMQP broker": ("amqp", "rabbitmq.conf: a later issue", "its log names no queue read: later"),
+    "Kafka": ("kafka", "server.properties: a later issue", "authorizer log: a later issue"),
+    "Consul": ("consul", "acl stanza: a later issue", "audit log: a later issue"),
+    "NATS monitor": ("nats_monitor", "http_port of nats.conf: a later issue", "no access log"),
     "Azure network": ("a network, not a service", "azure_nsg", "azure_nsg_flow"),
 }
 ROOMS = {

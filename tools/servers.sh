@@ -31,6 +31,9 @@ need smbclient smbclient
 need mariadbd mariadb-server
 need clickhouse-server clickhouse-server
 need searchd sphinxsearch
+[ -e /usr/share/java/zookeeper.jar ] || missing="$missing zookeeper"
+need java default-jre-headless
+need rabbitmq-server rabbitmq-server
 need rpcbind rpcbind
 need ganesha.nfsd nfs-ganesha
 [ -e /usr/lib/ganesha/libfsalvfs.so ] || [ -e /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so ] || missing="$missing nfs-ganesha-vfs"

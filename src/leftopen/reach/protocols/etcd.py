@@ -1,8 +1,11 @@
-"""etcd: keys and values of the v2 API without a login.
+"""etcd: keys and values of the v3 and v2 APIs without a login.
 
-Proof: /v2/keys names keys, one of them gives a value, and a key that nobody has is error 100.
-That API stays open where the authentication of v3 is on. A v3 key is read by a POST, which is
-never sent, and /version and /metrics answer everybody: v3 alone is SPEAKS, open or closed.
+Proof of v3: a range names keys, one of them gives a value, and a key that nobody has gives none;
+authentication is a 400 with "user name is empty". Both requests are reads that exist only as POST
+(etcd_wire), sent unless the scope file says `read_posts = false`. Proof of v2: /v2/keys names
+keys, one gives a value, and a key that nobody has is error 100. That API holds other keys and
+stays open where the authentication of v3 is on. /version, /metrics and the status of v3 answer
+everybody, open or closed.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from urllib.parse import quote
 import msgspec
 
 from leftopen.model.errors import BudgetSpent, ProtocolError
-from leftopen.model.exposure import Access, Evidence, ObjectRef, Size
+from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef, Size
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
 from leftopen.reach import web
 from leftopen.reach.api import Context, Fetched, ObjectRefused, Proof, Protocol
+from leftopen.reach.etcd_v3 import prove_v3, read_v3, unread, walk_v3, words
+from leftopen.reach.etcd_wire import ALLOWED
 from leftopen.reach.json_answer import parsed
 
 ANSWER_BYTES: Final = 1_000_000
@@ -32,7 +37,12 @@ KEY_NOT_FOUND: Final = 100  # client/v2 error.go, EcodeKeyNotFound
 _NUMBER: Final = rb"(\d{1,15}(?:\.\d{1,15})?(?:e\+[01]\d)?)\r?$"
 _KEYS: Final = re.compile(rb"^etcd_debugging_mvcc_keys_total " + _NUMBER, re.MULTILINE)
 _USED: Final = re.compile(rb"^etcd_mvcc_db_total_size_in_use_in_bytes " + _NUMBER, re.MULTILINE)
-_V3: Final = "reading the keys of v3 needs a POST, which is not sent"
+_OPENNESS: Final = (
+    Access.GIVES_DATA,
+    Access.LISTS,
+    Access.UNDETERMINED,
+    Access.ASKS_CREDENTIAL,
+)
 
 
 class _Version(msgspec.Struct):
@@ -88,15 +98,42 @@ async def _prove(context: Context) -> Proof | None:
             return None
         command = web.reproduce(context, "/version")
         shown = context.evidence("GET /version", answer.body, command)
-        proof = await _v2(context, client) or Proof(
+        v2, v3 = await _v2(context, client), await prove_v3(context, client)
+        if v3 and v3.access not in OPEN:
+            v3 = replace(v3, size=await _size(client) or v3.size)
+        proof = _merged(v2, v3) or Proof(
             access=Access.SPEAKS,
-            detail=f"etcd answers, its v2 API is off; {_V3}",
+            detail="etcd answers, its v2 API is off; v3 was not read",
             size=await _size(client),
             evidence=(shown,),
         )
-        gap = context.gap(Reason.UNSUPPORTED, "/v3/kv/range", _V3)
+        gaps = () if v3 else (unread(context),)
         version = found.etcdserver
-        return replace(proof, product="etcd", version=version, gaps=(*proof.gaps, gap))
+        return replace(proof, product="etcd", version=version, gaps=(*proof.gaps, *gaps))
+
+
+def _merged(v2: Proof | None, v3: Proof | None) -> Proof | None:
+    """One result of two APIs with two sets of keys: what the more open of them gives."""
+    if v2 is None or v3 is None:
+        return v2 or v3
+    first, second = sorted((v2, v3), key=lambda proof: _OPENNESS.index(proof.access))
+    size = first.size or second.size
+    if first.access in OPEN and second.access in OPEN and first.size and second.size:
+        size = Size(
+            objects=(first.size.objects or 0) + (second.size.objects or 0),
+            bytes=first.size.bytes or second.size.bytes,
+            unit="keys",
+            basis=f"{first.size.basis}; {second.size.basis}",
+            complete=first.size.complete and second.size.complete,
+        )
+    return replace(
+        first,
+        detail=f"{first.detail}; {second.detail}",
+        size=size,
+        evidence=(*first.evidence, *second.evidence),
+        containers=(*first.containers, *second.containers)[:20],
+        gaps=(*first.gaps, *second.gaps),
+    )
 
 
 async def _v2(context: Context, client: HttpClient) -> Proof | None:
@@ -124,18 +161,11 @@ async def _v2(context: Context, client: HttpClient) -> Proof | None:
             read = await _value(context, client, item.key)
     return Proof(
         access=Access.GIVES_DATA if read else Access.LISTS,
-        detail=_words(keys, bool(read)),
+        detail=words("v2", keys, bool(read)),
         size=Size(objects=keys, unit="keys", basis="/v2/keys, walked", complete=complete),
         evidence=(shown, *read),
         containers=tuple(safe(node.key, 80) for node in found.node.nodes if node.dir)[:20],
     )
-
-
-def _words(keys: int, read: bool) -> str:
-    if not keys:
-        return "the v2 API is open without a login, and empty"
-    state = "the value of one was read" if read else "no value could be read"
-    return f"{keys} keys are named by the v2 API without a login; {state}"
 
 
 async def _value(context: Context, client: HttpClient, key: str) -> tuple[Evidence, ...]:
@@ -175,6 +205,8 @@ async def _walk(context: Context, client: HttpClient, folders: int) -> AsyncIter
         asked += 1
         answer = await _get(client, _address(folder))
         found = parsed(answer, _Keys)
+        if folder == "/" and answer.status == 404 and parsed(answer, _Error) is None:
+            return  # the API is off: there is no key of it
         if answer.status != 200 or found is None:
             detail = f"no list of keys, answered with {answer.status}"
             yield context.gap(Reason.UNPARSED, folder, detail)
@@ -198,30 +230,36 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
                 size = None if item.value is None else len(item.value.encode("utf-8", "replace"))
                 group = item.key.rpartition("/")[0] or "/"
                 yield ObjectRef(path=_address(item.key), group=group, size=size)
-        yield context.gap(Reason.UNSUPPORTED, "/v3/kv/range", _V3)
+        async for found in walk_v3(context, client):
+            yield found
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
     async with context.http() as client:
-        answer = await client.request("GET", ref.path, limit=max(ANSWER_BYTES, 6 * limit))
-        if answer.status in (401, 403, 404):
-            raise ObjectRefused(f"answered with {answer.status}")
-        found = parsed(answer, _Keys)
-        if answer.status != 200 or found is None or found.node.value is None:
-            raise ProtocolError(f"no value, answered with {answer.status}")
-        value = found.node.value.encode("utf-8", "replace")
-        return Fetched(value[:limit], complete=len(value) <= limit)
+        v2 = ref.path.startswith("/v2/")
+        value = await (_read_v2(client, ref, limit) if v2 else read_v3(client, ref))
+    return Fetched(value[:limit], complete=len(value) <= limit)
+
+
+async def _read_v2(client: HttpClient, ref: ObjectRef, limit: int) -> bytes:
+    answer = await client.request("GET", ref.path, limit=max(ANSWER_BYTES, 6 * limit))
+    if answer.status in (401, 403, 404):
+        raise ObjectRefused(f"answered with {answer.status}")
+    found = parsed(answer, _Keys)
+    if answer.status != 200 or found is None or found.node.value is None:
+        raise ProtocolError(f"no value, answered with {answer.status}")
+    return found.node.value.encode("utf-8", "replace")
 
 
 ETCD = Protocol(
     name="etcd",
     ports=(2379, 4001),
-    sends="GET of /version, of /metrics, of the keys of the v2 API",
-    allowed=METHODS,
+    sends="GET of /version, /metrics, /v2/keys; POST of a v3 range (a read) and of its status",
+    allowed=(*METHODS, *ALLOWED),
     prove=_prove,
     list_objects=_list,
     fetch=_fetch,
     recognise_http=_recognise,
     encoded_names=True,
-    source="https://etcd.io/docs/v2.3/api/",
+    source="https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/",
 )
