@@ -116,11 +116,21 @@ def _last(values: Iterable[T]) -> T | None:
     return next((v for v in reversed(list(values)) if v), None)
 
 
+def _shut(look: Observation) -> bool:
+    """Whether a look bounds the time in which it was open.
+
+    A port that was closed to an outside sensor may have been open to others: nobody knows from
+    where that scan was made.
+    """
+    elsewhere = look.access is Access.CLOSED and look.sensor != OWN_SENSOR
+    return look.access in SHUT and not elsewhere
+
+
 def _opened(past: Sequence[Observation], marks: Sequence[Bound]) -> Between:
     proof = next((o for o in past if o.access in OPEN), None)
     if proof is None:
         return Between()
-    shut = [_bound(o) for o in past if o.access in SHUT and o.time < proof.time]
+    shut = [_bound(o) for o in past if _shut(o) and o.time < proof.time]
     known = shut or sorted((m for m in marks if m.time <= proof.time), key=lambda m: m.time)
     after = known[-1] if known else None
     # A sensor that only saw the service answer proves nothing, but with nothing better it is the
@@ -144,7 +154,7 @@ def _closed(past: Sequence[Observation], marks: Sequence[Bound]) -> Between:
     proof = _last(o if o.access in OPEN else None for o in past)
     if proof is None:
         return Between()
-    shut = [_bound(o) for o in past if o.access in SHUT and o.time > proof.time]
+    shut = [_bound(o) for o in past if _shut(o) and o.time > proof.time]
     known = shut or sorted((m for m in marks if m.time >= proof.time), key=lambda m: m.time)
     return Between(after=_bound(proof), before=known[0] if known else None)
 

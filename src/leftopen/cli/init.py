@@ -29,6 +29,7 @@ vantage = "inside"
 [targets]
 networks = ["127.0.0.1/32"]          # CIDR, no wider than /12
 hosts = []                           # names; their first look-up is kept for the whole run
+inventories = []                     # exports of cloud accounts (az graph, AWS Config, gcloud)
 exclude = []                         # address, network or "address:port"; always wins
 ports = [21, 80, 143, 443, 873, 5432, 6379, 8000, 8080, 9200, "10000-10010"]
 # [[targets.stores]]
@@ -80,8 +81,9 @@ files = []                           # ["/etc/nginx", "nsg.json"]
 files = []                           # ["/var/log/nginx", "flow-logs/"]
 time_zone = "UTC"                    # for formats without a zone
 
-[imports]                            # what outside sensors saw
-shodan = []
+[imports]                            # what outside sensors saw (Shodan, Censys, nmap, ...)
+files = []
+sweep = []                           # scan results that take the place of our own sweep
 """
 
 

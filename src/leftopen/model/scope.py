@@ -15,10 +15,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from leftopen.model.endpoint import Address, Endpoint, Network
 from leftopen.model.errors import OutOfScope, ScopeError
-from leftopen.model.scope_file import ScopeFile
+from leftopen.model.scope_file import ScopeFile, StoreUrl
 
 WIDEST_PREFIX = {4: 12, 6: 96}
 
@@ -92,6 +93,36 @@ class Scope:
         ip = ipaddress.ip_address(address)
         named = [t for net, t in self._tiers if ip.version == net.version and ip in net]
         return min(named, default=self.file.rules.tier)
+
+    def with_targets(
+        self, networks: Sequence[str], hosts: Sequence[str], stores: Sequence[StoreUrl], seal: str
+    ) -> Scope:
+        """The same with what the inventories that it names add; exclusions still win.
+
+        `seal` stands for the inventories' content: with other content it is another scope.
+
+        Raises:
+            ScopeError: a public address among them, and no authority.
+        """
+        lines = _Lines("", self.path)
+        added = tuple(_network(n, lines) for n in networks)
+        targets = self.file.targets
+        file = structs.replace(
+            self.file,
+            targets=structs.replace(
+                targets,
+                hosts=tuple(dict.fromkeys((*targets.hosts, *hosts))),
+                stores=tuple(dict.fromkeys((*targets.stores, *stores))),
+            ),
+        )
+        public = [n for n in added if is_public(n.network_address)]
+        if public and not file.authority:
+            raise ScopeError(
+                f"{self.path}: an inventory names {public[0]}, which is public; add an [authority] "
+                "block (organisation, approver, reference, valid_until)"
+            )
+        sha256 = hashlib.sha256(f"{self.sha256} {seal}".encode()).hexdigest()
+        return Scope(file, self.path, sha256, (*self._networks, *added), self._excluded, self.ports)
 
     def covers(self, address: str, port: int) -> bool:
         """Whether this address is in a network of the scope and not excluded."""
@@ -196,10 +227,11 @@ def parse_scope(text: str, path: str, today: datetime) -> Scope:
             _network(value, lines, widest=False)
     for value in file.parties.owner:
         _network(value, lines, widest=False)
-    if not (networks or file.targets.hosts or file.targets.stores):
+    named = file.targets.hosts or file.targets.stores or file.targets.inventories
+    if not (networks or named):
         raise ScopeError(
             f"{path}:{lines.of('targets')}: [targets] names nothing; "
-            "give networks, hosts or stores that are yours"
+            "give networks, hosts, stores or inventories that are yours"
         )
     _check_authority(file, networks, lines, today)
     sha256 = hashlib.sha256(text.encode()).hexdigest()

@@ -51,6 +51,7 @@ class Targets(Record, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     stores: tuple[StoreUrl, ...] = ()
     exclude: tuple[str, ...] = ()
+    inventories: tuple[str, ...] = ()  # exports of cloud accounts: what they name is a target
     ports: tuple[Port | PortSpec, ...] = DEFAULT_PORTS
 
 
@@ -140,9 +141,14 @@ class TraceInput(Record, frozen=True, kw_only=True):
 
 
 class Imports(Record, frozen=True, kw_only=True):
-    """What outside sensors saw, as files."""
+    """What outside sensors saw, as files in any format that is known.
 
-    shodan: tuple[str, ...] = ()
+    `sweep` names results of nmap, masscan, zmap or naabu that take the place of our own sweep.
+    """
+
+    files: tuple[str, ...] = ()
+    shodan: tuple[str, ...] = ()  # the same as `files`, from when there was no other format
+    sweep: tuple[str, ...] = ()
 
 
 class ScopeFile(Record, frozen=True, kw_only=True):

@@ -15,5 +15,5 @@ def parsed(answer: Response, kind: type[T]) -> T | None:
     """The body as JSON of this type; None when it is cut, broken, too deep or something else."""
     try:
         return msgspec.json.decode(answer.body, type=kind) if answer.complete else None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -89,7 +89,7 @@ def parse_listing(path: str, answer: Response) -> tuple[Entry, ...] | None:
 def _from_json(path: str, body: bytes) -> tuple[Entry, ...] | None:
     try:
         items = msgspec.json.decode(body, type=list[_NginxItem])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     entries = []
     for item in items:

@@ -95,7 +95,7 @@ def parse_page(api: MailApi, answer: Response) -> Page | None:
         return None
     try:
         made = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     items, total = made, None
     if isinstance(made, dict):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from leftopen.model.errors import ScopeError, UsageError
+from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.scope import Scope, parse_scope
+from leftopen.model.scope_file import StoreUrl
 from leftopen.model.time import now
+from leftopen.reach.inventory_reader import read_inventories
 
 STORE_FILE = "case.sqlite"
 MAX_SCOPE_BYTES = 4_000_000
@@ -19,6 +24,7 @@ class Inputs:
 
     scope: Scope
     folder: Path
+    gaps: tuple[Gap, ...] = ()  # what of the inventories could not become a target
 
     def paths(self, names: tuple[str, ...]) -> tuple[Path, ...]:
         """Paths of the scope file; relative ones are meant from where it lies."""
@@ -43,7 +49,36 @@ def open_scope(path: Path) -> Inputs:
         raise ScopeError(f"{path}:1: not UTF-8 text") from None
     except OSError as e:
         raise ScopeError(f"{path} cannot be read: {e.strerror}") from None
-    return Inputs(parse_scope(text, str(path), now()), path.resolve().parent)
+    inputs = Inputs(parse_scope(text, str(path), now()), path.resolve().parent)
+    return _with_inventories(inputs)
+
+
+def _with_inventories(inputs: Inputs) -> Inputs:
+    """With what the cloud inventories name; the user named them, so what they hold is his."""
+    names = inputs.scope.file.targets.inventories
+    if not names:
+        return inputs
+    networks: list[str] = []
+    hosts: list[str] = []
+    stores: list[StoreUrl] = []
+    gaps: list[Gap] = []
+    for item in read_inventories(inputs.paths(names)):
+        if isinstance(item, Gap):
+            gaps.append(item)
+        elif item.kind and urlsplit(item.url).path.strip("/"):
+            stores.append(StoreUrl(url=item.url, kind=item.kind))
+        elif item.url:  # containers and buckets are named by their owner, never guessed
+            detail = f"{item.url}: the account is known, its containers are not; name them"
+            gap = Gap(stage=Stage.REACH, reason=Reason.NOT_GIVEN, place=item.place, detail=detail)
+            gaps.append(gap)
+        elif item.address:
+            networks.append(item.address)
+        else:
+            hosts.append(item.name)
+    seal = hashlib.sha256(repr((networks, hosts, stores)).encode()).hexdigest()
+    return Inputs(
+        inputs.scope.with_targets(networks, hosts, stores, seal), inputs.folder, tuple(gaps)
+    )
 
 
 def case_folder(path: Path) -> Path:

@@ -14,6 +14,7 @@ from leftopen.model.record import Record
 from leftopen.model.run import Swept
 from leftopen.model.scope import Target
 from leftopen.reach.doubts import crowded, doubts, spared
+from leftopen.reach.imports_reader import open_ports
 from leftopen.reach.reach import Reach, read_imports
 from leftopen.run.job import Job
 
@@ -55,12 +56,14 @@ def unit_of(target: Target) -> str:
 def _named(job: Job, reach: Reach) -> list[Target]:
     """Hosts and stores that the scope names: their Targets, and a Gap for each that has none."""
     found = list(reach.targets())
-    gaps = [t for t in found if isinstance(t, Gap)]
+    gaps = [*job.inputs.gaps, *(t for t in found if isinstance(t, Gap))]
     job.finish_once(STAGE, "names", gaps)
     return [t for t in found if isinstance(t, Target)]
 
 
 def _sweep(job: Job, reach: Reach) -> Swept:
+    if not job.run.done(STAGE, "sweep") and job.inputs.scope.file.imports.sweep:
+        _swept_by_others(job)
     if not job.run.done(STAGE, "sweep"):
         counts = {Access.CLOSED: 0, Access.FILTERED: 0}
         answered: list[Endpoint] = []
@@ -78,6 +81,28 @@ def _sweep(job: Job, reach: Reach) -> Swept:
     return next(job.only(Swept, STAGE))
 
 
+def _swept_by_others(job: Job) -> None:
+    """Open ports out of the scan results that the scope file names, in place of our own sweep."""
+    scope = job.inputs.scope
+    gaps: list[Gap] = []
+    found: list[Endpoint] = []
+    outside = 0
+    for item in open_ports(job.inputs.paths(scope.file.imports.sweep)):
+        if isinstance(item, Gap):
+            gaps.append(item)
+        elif scope.covers(*item):
+            found.append(Endpoint(address=item[0], port=item[1]))
+        else:
+            outside += 1
+    if outside:
+        detail = "open ports of the scan results that are not in scope were left alone"
+        place = ", ".join(scope.file.imports.sweep)
+        gap = Gap(stage=Stage.REACH, reason=Reason.OUT_OF_SCOPE, place=place, detail=detail)
+        gaps.append(replace(gap, count=outside))
+    found.sort(key=lambda e: e.key)
+    job.run.finish(STAGE, "sweep", [Swept(open=tuple(found), closed=0, filtered=0), *gaps])
+
+
 def _again(job: Job, endpoints: Sequence[Endpoint]) -> Iterator[Target]:
     """Targets of stored endpoints: made, and so checked, by the scope once more."""
     for e in endpoints:
@@ -89,7 +114,8 @@ def _again(job: Job, endpoints: Sequence[Endpoint]) -> Iterator[Target]:
 
 
 def _imports(job: Job) -> None:
-    for name in job.inputs.scope.file.imports.shodan:
+    given = job.inputs.scope.file.imports
+    for name in dict.fromkeys((*given.shodan, *given.files, *given.sweep)):
         (path,) = job.inputs.paths((name,))
         if not job.run.done(IMPORTS, name):
             job.run.finish(IMPORTS, name, read_imports([path]))

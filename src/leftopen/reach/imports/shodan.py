@@ -122,7 +122,7 @@ def _records(text: bytes, path: str) -> Iterator[tuple[str, bytes]]:
     """Each JSON value with its place: one for the whole file, or one for each line."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         for number, line in enumerate(BytesIO(text), 1):
             if line.strip():
                 yield f"{path}:{number}", line
@@ -137,7 +137,7 @@ def _record(raw: bytes, place: str) -> Iterator[Observation | Gap]:
         return
     try:
         host = msgspec.json.decode(raw, type=_Host)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         yield _banner(raw, place, "")
         return
     if not host.data:
@@ -149,7 +149,7 @@ def _record(raw: bytes, place: str) -> Iterator[Observation | Gap]:
 def _banner(raw: bytes, place: str, address: str) -> Observation | Gap:
     try:
         banner = msgspec.json.decode(raw, type=_Banner)
-    except (msgspec.DecodeError, RecursionError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         return _gap(Reason.UNPARSED, place, str(e))
     try:
         address = str(ipaddress.ip_address(banner.ip_str or address))
