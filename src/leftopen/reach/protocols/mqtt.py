@@ -55,6 +55,8 @@ class Packet:
 
 def packet_of(data: bytes, limit: int = MAX_PACKET) -> tuple[Packet, int] | None:
     """The first packet and its length; None while it is not whole. Section 2.2.3: the length."""
+    if data and data[0] >> 4 in (0, 15):  # section 2.2.1: reserved
+        raise ProtocolError("a packet of a type that MQTT forbids")
     size = 0
     for at, byte in enumerate(data[1:5]):
         size |= (byte & 127) << 7 * at

@@ -91,11 +91,16 @@ class Pop3:
         return found or (data[:limit], False)
 
     async def capabilities(self) -> dict[bytes, list[bytes]]:
-        """What CAPA names, with its arguments; empty where it is not known (RFC 1939 alone)."""
+        """What CAPA names, with its arguments; empty where it is not known (RFC 1939 alone).
+
+        Raises ProtocolError where it has no end: what was not heard may be ANONYMOUS.
+        """
         try:
-            said, _ = await self.lines(b"CAPA", HEADER_BYTES)
+            said, complete = await self.lines(b"CAPA", HEADER_BYTES)
         except ObjectRefused:
             return {}
+        if not complete:
+            raise ProtocolError(f"more than {HEADER_BYTES} bytes of capabilities")
         words = (line.upper().split() for line in said.splitlines())
         return {w[0]: w[1:] for w in words if w}
 

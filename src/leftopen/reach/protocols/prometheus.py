@@ -110,7 +110,10 @@ def _closed(answer: Response) -> bool:
 
 
 def _recognise(answer: Response) -> bool:
-    to = urlsplit(answer.headers.get("location", "")[:200]).path if answer.status == 302 else ""
+    try:
+        to = urlsplit(answer.headers.get("location", "")[:200]).path if answer.status == 302 else ""
+    except ValueError:  # no URL: half an address in brackets
+        return False
     return to.endswith(_PAGES) or _closed(answer)
 
 
@@ -218,7 +221,7 @@ async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
         found = await web.get_object(client, ref.path, limit)
     try:
         series = msgspec.json.decode(found.data, type=_SeriesAnswer) if found.complete else None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProtocolError("the answer is no list of series") from None
     return replace(found, complete=series is not None and len(series.data) != SERIES)
 
