@@ -24,6 +24,11 @@ from leftopen.model.scope_file import ScopeFile, StoreUrl
 WIDEST_PREFIX = {4: 12, 6: 96}
 
 
+# Metadata services of clouds that are not link-local: AWS over IPv6, Alibaba. A name that leads
+# there hands out credentials of the machine that asks.
+METADATA_SERVICES = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200")))
+
+
 class Target:
     """One endpoint that may be contacted. Made by `Scope` only."""
 
@@ -134,15 +139,15 @@ class Scope:
         """Whether `address`, to which the first look-up of `name` led, may be contacted.
 
         In a network of the scope; or the user named the host himself, and the address is neither
-        excluded nor link-local (cloud metadata), multicast or unspecified, and a public one is
-        under an authority.
+        excluded nor a cloud's metadata service, link-local, multicast or unspecified, and a public
+        one is under an authority.
         """
         if self.covers(address, port):
             return True
         ip = ipaddress.ip_address(address)
         if self.excludes(address, port) or name not in self.names:
             return False
-        if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in METADATA_SERVICES:
             return False
         return not is_public(ip) or self.file.authority is not None
 

@@ -97,6 +97,8 @@ class Dialer:
         except ssl.SSLError as e:
             raise ProtocolError(f"no TLS: {e.reason or e}") from None
         except TimeoutError:
+            if seconds < self._connect_seconds:  # it was the probe's time that ended, not the wait
+                raise BudgetSpent("the time of this probe is used up") from None
             raise
         except ConnectionRefusedError:
             raise Refused("connection refused") from None

@@ -21,6 +21,8 @@ from leftopen.net.http2 import Http2, speaks_http2
 METHODS = (rb"(?:GET|HEAD|OPTIONS|PROPFIND) ",)
 MARKED = b"POST "  # a read that a product offers only so; each path is on a protocol's own list
 MAX_HEAD = 65_536
+MAX_PIECES = 4_096  # of a body, where they are ...
+SMALLEST_PIECE = 16  # ... smaller than this on average
 _VERSION = b"HTTP/"
 
 
@@ -227,10 +229,15 @@ class HttpClient:
         self, connection: Connection, state: h11.Connection, limit: int
     ) -> tuple[bytes, bool]:
         body = bytearray()
+        pieces = 0
         while True:
             event = await _next_event(connection, state)
             if isinstance(event, h11.Data):
                 body += event.data
+                pieces += 1
+                # Chunks of a byte cost us a hundred times what they cost the peer.
+                if pieces > MAX_PIECES and len(body) < SMALLEST_PIECE * pieces:
+                    raise ProtocolError(f"a body in {pieces} pieces of a few bytes")
                 if len(body) > limit:
                     return bytes(body[:limit]), False
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):

@@ -16,13 +16,13 @@ from msgspec import structs
 
 from leftopen import __version__
 from leftopen.model.errors import BudgetSpent, HostSpent, ProtocolError
-from leftopen.model.exposure import Access, Evidence, Observation
+from leftopen.model.exposure import OPEN, Access, Evidence, Observation
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import Keyring, safe
 from leftopen.model.scope import Scope, Target
 from leftopen.model.time import now
 from leftopen.net.budget import Budget, Meter
-from leftopen.net.dialer import Dialer, Refused
+from leftopen.net.dialer import Dialer, Refused, Silent
 from leftopen.net.guard import Guard
 from leftopen.net.http import MARKED, METHODS, Response
 from leftopen.net.http2 import speaks_http2
@@ -149,6 +149,7 @@ class _Look:
         self.tls_works = False
         self.certificate = b""  # DER, of the first connection inside TLS
         self.answered = False  # a byte came, in clear or inside TLS
+        self.broken: tuple[str, ProtocolError] | None = None  # the first that began right
         self._sides: set[bool] = set()  # in clear, inside TLS: where a connection was had
 
     async def run(self) -> Outcome:
@@ -223,7 +224,11 @@ class _Look:
             return None
         self._sides.add(tls)
         if greeting and not speaks_http2(greeting):
-            return await self._greeted(greeting, tls) or self._unknown(greeting)
+            if found := await self._greeted(greeting, tls):
+                return found
+            if not self.broken:
+                await self._still_talking(tls)
+            return self._unknown(greeting)
         for protocol in self._of_port(tls):
             seconds = self.limits.answer_seconds
             if found := await self._attempt(protocol, tls=tls, answer=seconds):
@@ -262,6 +267,23 @@ class _Look:
             return None if tls or isinstance(e, Refused | TimeoutError) else b""
         finally:
             self._hear(dialer, tls)
+
+    def _broke(self, name: str, error: Exception, heard: bytes) -> None:
+        """Keep it: a probe answers None to a stranger, so what it raises began as its protocol."""
+        if heard and isinstance(error, ProtocolError) and not isinstance(error, Silent):
+            self.broken = self.broken or (name, error)
+
+    async def _still_talking(self, tls: bool) -> None:
+        """Listen on; raises BudgetSpent where it talks until bytes or time are used up."""
+        dialer = self.probing.dialer(self.target, self.budget, allowed=())
+        try:
+            async with await dialer.connect(tls=tls) as connection:
+                while await connection.greeting(self.limits.greeting_seconds, 1):
+                    await connection.read_some()
+        except BudgetSpent:
+            raise
+        except (ProtocolError, TimeoutError) as e:
+            self._because(e, "listening")
 
     def _hear(self, dialer: Dialer, tls: bool) -> None:
         self.answered = self.answered or bool(dialer.heard)
@@ -317,16 +339,21 @@ class _Look:
             if sure or self.budget.spent:
                 raise
             self._because(e, "http")
+            self._broke("http", e, dialer.heard if dialer.heard.startswith(b"HTTP/") else b"")
             return None
         finally:
             self._hear(dialer, tls)
 
     async def _web_candidates(self, front: Response, tls: bool) -> Outcome | None:
         known = [p for p in self.probing.protocols if p.recognise_http and p.recognise_http(front)]
+        spoke: Outcome | None = None
         for protocol in sorted(known, key=lambda p: p.fallback):
-            if found := await self._attempt(protocol, tls=tls, sure=True, front=front):
-                return found
-        return None
+            found = await self._attempt(protocol, tls=tls, sure=spoke is None, front=front)
+            if found and (spoke is None or found.observation.access in OPEN):
+                if found.observation.access is not Access.SPEAKS:
+                    return found
+                spoke = spoke or found  # the same server may serve something else as well
+        return spoke
 
     async def _attempt(
         self,
@@ -348,11 +375,13 @@ class _Look:
         try:
             proof = await protocol.prove(context)
         except Exception as e:  # noqa: BLE001  what is not expected is a Gap CRASHED
+            self._hear(dialer, tls)
             expected = isinstance(e, ProtocolError | TimeoutError)
             if sure or self.budget.spent or not expected:
                 self.gaps.extend(context.gaps)
                 return self.failed(e, protocol.name if sure else "", tls=tls)
             self._because(e, protocol.name)
+            self._broke(protocol.name, e, dialer.heard)
             return None
         finally:
             self._hear(dialer, tls)
@@ -404,6 +433,8 @@ class _Look:
     def _unknown(self, greeting: bytes = b"") -> Outcome:
         """Nothing was identified: SPEAKS when something was said, else UNDETERMINED."""
         said = greeting or self.heard
+        if self.broken:
+            return self.failed(self.broken[1], self.broken[0], tls=self.tls_works)
         if self.budget.spent and not said:
             return self.failed(BudgetSpent("the time of this probe is used up"))
         if not said and not self.tls_works:

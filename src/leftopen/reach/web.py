@@ -60,8 +60,9 @@ async def land(context: Context, client: HttpClient, landing: Landing) -> Landin
     for _ in range(MAX_REDIRECTS):
         if landing.answer.status not in REDIRECTS:
             return landing
-        leads = urljoin(url_of(context, landing.path), landing.answer.headers.get("location", ""))
+        said = landing.answer.headers.get("location", "")
         try:
+            leads = urljoin(url_of(context, landing.path), said)
             to = urlsplit(leads)
             port = to.port or (443 if to.scheme == "https" else 80)
         except ValueError:
