@@ -73,7 +73,8 @@ HTTP.add(
 )
 HTTP.add("header flood", "fields for ever", after(HEAD, flood=b"X: y\r\n" * 9000))
 HTTP.add("endless header", "one field for ever", after(HEAD + b"X: ", flood=b"y" * 65_536))
-HTTP.add("many cookies", "5,000 cookies", once(HEAD + b"Set-Cookie: a=b\r\n" * 5000 + b"\r\n"))
+COOKIES = once(HEAD + b"Set-Cookie: a=b\r\n" * 5000 + b"\r\n")
+HTTP.add("many cookies", "5,000 cookies", COOKIES, SPEAKS)
 HTTP.add(
     "endless 100", "says Continue for ever", after(flood=b"HTTP/1.1 100 Continue\r\n\r\n" * 99)
 )
@@ -107,7 +108,8 @@ for number, line in enumerate(
     ),
     1,
 ):
-    HTTP.add(f"broken head {number}", f"a head that begins {line[:24]!r}", once(line))
+    also = (SPEAKS,) if line.startswith(b"HTTP/9.9") else ()
+    HTTP.add(f"broken head {number}", f"a head that begins {line[:24]!r}", once(line), *also)
 HTTP.add("gzip bomb", "32 MiB of zeros as 32 KiB, unasked", encoded(1, "gzip"), SPEAKS)
 HTTP.add("gzip in gzip", "three layers of it", encoded(3, "gzip"), SPEAKS)
 HTTP.add("gzip of many names", "three codings at once", encoded(3, "gzip, gzip, gzip"), SPEAKS)
