@@ -36,6 +36,12 @@ def reach_of(scope: Scope, limits: Limits = QUICK, **more: object) -> Reach:
     return Reach(scope, KEYRING, "run-1", limits=limits, **more)  # type: ignore[arg-type]
 
 
+def swept(reach: Reach) -> list[Target]:
+    """The endpoints that answer a sweep."""
+    with reach.sweeping() as sweep:
+        return list(sweep)
+
+
 def look(host: str, port: int, limits: Limits = QUICK) -> Outcome:
     """One look at one endpoint, as `run` does it."""
     scope = scope_of((f"{host}/32",), (port,))

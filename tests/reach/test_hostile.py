@@ -28,7 +28,7 @@ from leftopen.model.scope import Target
 from leftopen.reach import registry
 from leftopen.reach.reach import Reach
 from probing import KEYRING
-from reaching import QUICK, answer, contacts, scope_of, web
+from reaching import QUICK, answer, contacts, scope_of, swept, web
 
 TESTS = Path(__file__).parents[1]
 ELSEWHERE = "127.0.99.1"
@@ -201,13 +201,12 @@ def test_names_lead_nowhere_else(name: Name, canary: servers.Fake) -> None:
         scope = scope_of((), (ours.port, canary.port), more=more)
         reach = Reach(scope, KEYRING, "r", limits=QUICK, resolver=resolver)
         found = list(reach.targets())
-        swept = list(reach.sweep())
-        opened = [target for target, access in swept if access is Access.UNDETERMINED]
+        opened = swept(reach)
         stores = [target for target in found if isinstance(target, Target)]
         outcomes = list(reach.prove([*opened, *stores]))
     assert contacts(canary) == 0
     assert {o.observation.endpoint.address for o in outcomes} <= {servers.CLIENT}
-    assert all(t.endpoint.address.startswith("127.") for t, _ in swept)
+    assert all(t.endpoint.address.startswith("127.") for t in opened)
     assert [o.observation.access for o in outcomes] == [Access.SPEAKS] * (2 * name.reached)
     assert bool(ours.requests) is name.reached
     assert name.reached or [item for item in found if isinstance(item, Gap)]

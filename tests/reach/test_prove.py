@@ -22,7 +22,7 @@ from leftopen.reach.api import Context, Outcome, Proof, Protocol
 from leftopen.reach.prove import Probing
 from leftopen.reach.reach import Reach
 from probing import KEYRING
-from reaching import QUICK, answer, look, look_at_store, reach_of, scope_of, web
+from reaching import QUICK, answer, look, look_at_store, reach_of, scope_of, swept, web
 
 MAIL = b"From: a@example.org\r\nSubject: hi\r\n\r\nx\r\n"
 LIST = "location / { autoindex on; root {root}; }"
@@ -179,7 +179,7 @@ def test_a_name_that_does_not_resolve_is_a_gap() -> None:
     reach = Reach(scope_of((), more=more), KEYRING, "r", resolver=fails)
     found = list(reach.targets())
     assert [getattr(g, "reason", None) for g in found] == [Reason.UNRESOLVED] * 2
-    assert list(reach.sweep()) == []
+    assert swept(reach) == []
 
 
 def test_a_service_is_one_under_name_and_address() -> None:
@@ -189,15 +189,12 @@ def test_a_service_is_one_under_name_and_address() -> None:
         assert scope.file != both.file
         reach = reach_of(both, resolver=lambda name: ["127.0.0.1"])
         assert [t for t in reach.targets() if isinstance(t, Target)] == []
-        swept = [target for target, _ in reach.sweep()]
-        outcomes = list(reach.prove(swept))
-    assert {t.endpoint.name for t in swept} == {"", "cache.test"}
+        found = swept(reach)
+        outcomes = list(reach.prove(found))
+    assert {t.endpoint.name for t in found} == {"", "cache.test"}
     assert {o.observation.endpoint.key for o in outcomes} == {
         f"tcp/127.0.0.1/{server.port}/cache.test"
     }
-
-
-# Hostile servers: each of them is a short conversation that no sane server has.
 
 
 def slowly(data: bytes, pause: float = 0.2) -> Callable[[servers.Conversation], None]:

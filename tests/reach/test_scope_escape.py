@@ -23,6 +23,7 @@ from reaching import (
     reach_of,
     read_all,
     scope_of,
+    swept,
     web,
 )
 
@@ -173,5 +174,5 @@ def test_an_excluded_endpoint_is_never_contacted() -> None:
         scope = scope_of(ports=(ours.port,), more=more)
         reach = Reach(scope, KEYRING, "r", limits=QUICK, resolver=lambda name: ["127.0.0.1"])
         assert [g.reason for g in reach.targets() if isinstance(g, Gap)] == [Reason.OUT_OF_SCOPE]
-        assert list(reach.sweep()) == []
+        assert swept(reach) == []
         assert contacts(ours) == 0

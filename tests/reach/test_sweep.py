@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 import servers
 from leftopen.model.errors import UsageError
-from leftopen.model.exposure import Access
 from leftopen.net.budget import Meter
-from leftopen.reach.sweep import OPEN, Shard, Standing, Sweep, Wish, sweep
+from leftopen.reach.sweep import Shard, Standing, Sweep, Wish
 from leftopen.reach.sweep_order import Order
 from leftopen.reach.sweep_space import Space
 from reaching import reach_of, scope_of
@@ -109,18 +108,17 @@ def test_a_network_is_swept() -> None:
         ports = (port, *(s.port for s in there))
         more = f'exclude = ["127.3.0.3", "127.3.0.5:{port}"]'
         scope = scope_of(("127.3.0.0/28",), ports, more=more)
-        steps: list[int] = []
-        found = {
-            (t.endpoint.address, t.endpoint.port): state
-            for t, state in reach_of(scope).sweep(steps.append)
-        }
-    assert len(found) == 16 * 3 - 3 - 1
-    assert sum(steps) == len(found)
-    opened = {key for key, state in found.items() if state is OPEN}
+        told: list[Standing] = []
+        with reach_of(scope).sweeping(Wish(report=told.append)) as sweep:
+            opened = {(t.endpoint.address, t.endpoint.port) for t in sweep}
+            space = sweep.space
+        asked = {space[n][1:] for n in range(space.size) if space.admits(n)}
     assert opened == {(s.host, s.port) for s in there}
-    assert {s for k, s in found.items() if k not in opened} == {Access.CLOSED}
-    assert ("127.3.0.5", port) not in found
-    assert not any(address == "127.3.0.3" for address, _ in found)
+    assert (sweep.open, sweep.closed, sweep.filtered) == (2, 16 * 3 - 3 - 1 - 2, 0)
+    assert told[-1].done == told[-1].total
+    assert len(asked) == 16 * 3 - 3 - 1
+    assert ("127.3.0.5", port) not in asked
+    assert not any(address == "127.3.0.3" for address, _ in asked)
 
 
 KILLED = (("127.3.2.0/26",), (1, 2, 3))
@@ -191,9 +189,8 @@ def test_named_hosts_are_swept_under_their_name() -> None:
     with servers.fake(lambda c: None, "127.3.1.1") as server:
         scope = scope_of((), (server.port,), more='hosts = ["mail.test"]')
         named = [("mail.test", "127.3.1.1")]
-        ((target, state),) = sweep(scope, named, Meter(1000, 1000, 1))
+        (target,) = Sweep(scope, named, Meter(1000, 1000, 1))
     assert (target.endpoint.name, target.endpoint.address) == ("mail.test", "127.3.1.1")
-    assert state is OPEN
 
 
 def test_silence_is_asked_twice_and_filtered() -> None:
@@ -208,10 +205,12 @@ def test_silence_is_asked_twice_and_filtered() -> None:
     rates = "timeout_seconds = 0.2\nconnections_per_second_per_host = 1000"
     scope = scope_of(ports=(listener.getsockname()[1],), rates=rates)
     meter = Counting(1000, 1000, 1)
-    found = list(sweep(scope, (), meter))
+    sweep = Sweep(scope, (), meter)
+    found = list(sweep)
     for item in (listener, *waiting):
         item.close()
-    assert [state for _, state in found] == [Access.FILTERED]
+    assert found == []
+    assert (sweep.closed, sweep.filtered) == (0, 1)
     assert meter.slots == 2
 
 

@@ -9,7 +9,7 @@ from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.model.scope import Scope
 from leftopen.reach.api import Outcome
-from reaching import NOT_FOUND, answer, reach_of, scope_of, web
+from reaching import NOT_FOUND, answer, reach_of, scope_of, swept, web
 
 LISTING = "location / { autoindex on; root {root}; }"
 RULES = '[rules]\ntier = {tier}\nprobe_url = "https://probes.example"\nopt_out = "post@example"'
@@ -28,7 +28,7 @@ def looked_at(port: int, tier: int) -> Outcome:
 def test_tier_0_is_an_exclusion() -> None:
     scope = tiered(80, 0)
     assert not scope.covers("127.0.0.1", 80)
-    assert list(reach_of(scope).sweep()) == []
+    assert swept(reach_of(scope)) == []
 
 
 def test_tier_1_asks_nothing_of_an_open_port() -> None:

@@ -54,6 +54,7 @@ REASONS = {
     Reason.NO_COUNT: "a record without its byte count",
     Reason.NOT_GIVEN: "a source that would answer was not handed over",
     Reason.UNKNOWN_VALUE: "a setting whose value cannot be known from the files",
+    Reason.LOST: "answers that got lost on their way to us",
     Reason.RULES: "the scope file's rules of engagement stop before it",
     Reason.EMPTY: "there was nothing in it",
 }

@@ -19,6 +19,7 @@ from leftopen.model.errors import LeftopenError, UsageError
 COMMANDS = {
     "init": "write a commented scope file",
     "run": "the main job: reach, contents, cause, trace, case",
+    "sweep": "which ports answer, alone or as one of several machines",
     "inspect": "what is in a file or folder at rest, and how many people",
     "trace": "who came in, from logs alone",
     "explain": "which directive opens it, from configuration files alone",

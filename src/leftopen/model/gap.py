@@ -45,6 +45,7 @@ class Reason(StrEnum):
     NO_COUNT = "no_count"  # a record that ought to count bytes does not
     NOT_GIVEN = "not_given"  # a source that would answer was not handed over
     UNKNOWN_VALUE = "unknown_value"  # a setting whose effective value cannot be known from files
+    LOST = "lost"  # answers that got lost on their way to us; how many is an estimate
     RULES = "rules"  # the rules of engagement in the scope file stop before it
     EMPTY = "empty"  # there was nothing in it
 

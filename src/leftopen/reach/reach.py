@@ -7,6 +7,7 @@ The guard below all sockets of the process is on as long as one of these iterato
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from leftopen.model.errors import LeftopenError
-from leftopen.model.exposure import Access, Exposure, ObjectRef
+from leftopen.model.exposure import Exposure, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import Keyring
 from leftopen.model.scope import Scope, Target
@@ -36,7 +37,7 @@ from leftopen.reach.reading import (
     listing,
     object_name,
 )
-from leftopen.reach.sweep import Progress, sweep
+from leftopen.reach.sweep import Progress, Sweep, Wish
 
 __all__ = ["FetchedObject", "Limits", "Planned", "Reach", "object_name", "read_imports"]
 
@@ -111,20 +112,21 @@ class Reach:
         for store in self.scope.file.targets.stores:
             yield self._store_target(store)
 
-    def sweep(self, progress: Progress | None = None) -> Iterator[tuple[Target, Access]]:
-        """Every address of the networks and of the named hosts, with every port of the scope.
+    @contextmanager
+    def sweeping(self, wish: Wish | None = None) -> Iterator[Sweep]:
+        """The sweep of every address of the networks and of the named hosts, with every port.
 
-        CLOSED (RST), FILTERED (no answer, twice) or UNDETERMINED: open, and for `prove` to say
-        what it is. A host that is named and lies in a network as well is asked by name and by
-        address, since a web server may answer them differently. `progress` is called with 1 for
-        each endpoint.
+        Iterate it for the endpoints that answer, with the guard on while inside. A host that is
+        named and lies in a network as well is asked by name and by address, since a web server
+        may answer them differently.
 
         Raises:
-            UsageError: the scope holds more endpoints than can be swept.
+            UsageError: the scope holds more endpoints than can be swept, or `wish.resume` is of
+                another sweep.
         """
         named = [(h, a) for h in self._hosts() for a in self._addresses(h, self.scope.ports)[0]]
         with self._guard.active():
-            yield from sweep(self.scope, named, self._probing.meter, progress)
+            yield Sweep(self.scope, named, self._probing.meter, wish)
 
     def prove(
         self, targets: Iterable[Target], progress: Progress | None = None

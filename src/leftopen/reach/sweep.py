@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Final
 
 from leftopen.model.errors import UsageError
-from leftopen.model.exposure import Access
 from leftopen.model.scope import Scope, Target
 from leftopen.net.budget import Meter
 from leftopen.net.pace import Pace, Patience
@@ -24,7 +23,6 @@ from leftopen.reach.sweep_point import MAX_NOTES, Point, dump, load, pack_number
 from leftopen.reach.sweep_space import Part, Space
 
 Progress = Callable[[int], object]  # so many more are done
-OPEN: Final = Access.UNDETERMINED  # the port answered; what is behind it is for a probe to say
 ROUNDS: Final = 2
 EXTRA: Final = 1  # one round more where the last one still found much
 LEFT: Final = 0.5  # targets that a last round left unheard, by estimate, and are worth another
@@ -349,30 +347,6 @@ class Sweep:
             packets_per_second=speed,
             seconds_left=left / max(speed, 0.001),
         )
-
-
-def sweep(
-    scope: Scope,
-    named: Sequence[tuple[str, str]],
-    meter: Meter,
-    progress: Progress | None = None,
-) -> Iterator[tuple[Target, Access]]:
-    """Each endpoint with CLOSED (RST), FILTERED (silent twice) or OPEN (to be proved).
-
-    Excluded endpoints are left out. A Target is made for each, so `Sweep` is for wide networks.
-
-    Raises:
-        UsageError: more endpoints than can be swept.
-    """
-    whole = Sweep(scope, named, meter)
-    for number, state in whole.states():
-        if progress:
-            progress(1)
-        yield whole.space.target(number), Access.CLOSED if state is State.CLOSED else OPEN
-    for number in whole.silent():
-        if progress:
-            progress(1)
-        yield whole.space.target(number), Access.FILTERED
 
 
 def _on(bits: bytearray, number: int) -> bool:

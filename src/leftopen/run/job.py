@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from leftopen.model.exposure import Observation
@@ -26,6 +27,7 @@ class Job:
     run: Run
     keyring: Keyring
     progress: Progress
+    folder: Path  # for what is of use only until the run has ended
 
     @property
     def as_of(self) -> datetime:

@@ -51,7 +51,7 @@ def investigate(
     organisation = file.authority.organisation if file.authority else ""
     with Store.open(store or folder / STORE_FILE) as opened:
         run = opened.begin_run(inputs.scope.sha256, file.vantage, organisation, now(), __version__)
-        job = Job(inputs, run, keyring, progress or Silent())
+        job = Job(inputs, run, keyring, progress or Silent(), folder)
         _work(job)
         made = _account(job, (*bundled(), *opened.pages()))
         run.close(now())

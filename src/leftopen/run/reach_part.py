@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from leftopen.model.endpoint import Endpoint
 from leftopen.model.errors import OutOfScope
-from leftopen.model.exposure import Access, Evidence, Observation
+from leftopen.model.exposure import Evidence, Observation
 from leftopen.model.gap import Gap, Reason, Stage
 from leftopen.model.record import Record
 from leftopen.model.run import Swept
@@ -17,6 +17,7 @@ from leftopen.reach.doubts import crowded, doubts, spared
 from leftopen.reach.imports_reader import open_ports
 from leftopen.reach.reach import Reach, read_imports
 from leftopen.run.job import Job
+from leftopen.run.sweeping import sweep_scope
 
 STAGE = "reach"
 IMPORTS = "imports"
@@ -65,19 +66,11 @@ def _sweep(job: Job, reach: Reach) -> Swept:
     if not job.run.done(STAGE, "sweep") and job.inputs.scope.file.imports.sweep:
         _swept_by_others(job)
     if not job.run.done(STAGE, "sweep"):
-        counts = {Access.CLOSED: 0, Access.FILTERED: 0}
-        answered: list[Endpoint] = []
-        job.progress.begin("looking for open ports", job.inputs.scope.count())
-        for target, state in reach.sweep(job.progress.advance):
-            if state in counts:
-                counts[state] += 1
-            else:
-                answered.append(target.endpoint)
-        answered.sort(key=lambda e: e.key)
-        swept = Swept(
-            open=tuple(answered), closed=counts[Access.CLOSED], filtered=counts[Access.FILTERED]
-        )
-        job.run.finish(STAGE, "sweep", [swept])
+        kept = job.folder / f"sweep-{job.run.id}.point"
+        found = sweep_scope(reach, job.progress, kept)
+        swept = Swept(open=found.open, closed=found.closed, filtered=found.filtered)
+        job.run.finish(STAGE, "sweep", [swept, *found.gaps(job.inputs.scope.path)])
+        kept.unlink(missing_ok=True)
     return next(job.only(Swept, STAGE))
 
 
