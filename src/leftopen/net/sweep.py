@@ -36,7 +36,6 @@ class State(Enum):
 
     OPEN = "open"
     CLOSED = "closed"  # RST
-    SILENT = "silent"  # no answer in time, or an ICMP error on the way
     FAILED = "failed"  # this machine could not ask
 
 
