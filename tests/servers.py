@@ -574,6 +574,15 @@ def from_npm(name: str) -> Path:
     absent(f"{name} is not installed: make servers, or set LEFTOPEN_NODE_MODULES")
 
 
+PYPI = Path(__file__).parents[1] / ".servers" / "venv"
+
+
+def from_pypi(name: str) -> str:
+    """The path of a program of PyPI that tools/servers.sh puts into .servers/venv."""
+    chosen = os.environ.get("LEFTOPEN_PYPI_SERVERS", "")
+    return need(name, *filter(None, (chosen, str(PYPI / "bin"), str(Path(sys.executable).parent))))
+
+
 def azurite_put(server: Server, path: str, content: bytes, headers: Mapping[str, str]) -> None:
     """One signed PUT (Shared Key): what the owner of the account may do."""
     resource, _, query = path.partition("?")

