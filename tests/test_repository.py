@@ -26,7 +26,7 @@ def tracked() -> list[Path]:
 def test_a_lock_has_hashes_and_names_no_index(lock: Path) -> None:
     text = lock.read_text()
     pins = re.findall(r"^([a-z0-9-]+)==.*?(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert len(pins) > 20
+    assert pins if "bare" in lock.name else len(pins) > 20
     blocks = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in block for block in blocks)
     assert not re.search(r"https?://|--(?:extra-)?index-url|--find-links", text)
