@@ -5,6 +5,7 @@ A line longer than MAX_LINE is one null in the series: one rejected line, whatev
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from leftopen.trace.api import SCHEMA, Chunk, Row, Trouble, frame
 MAX_LINE = 1 << 20  # bytes
 SAMPLE_LINES = 200  # lines of the head that recognition looks at
 BAD_KEPT = 3
+_NEVER = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Consecutive lines without their newline; `first` is the number of the first (1-based)."""
+    """Consecutive lines without their LF or CR LF; `first` is the number of the first (1-based)."""
 
     first: int
     text: pl.Series
@@ -72,8 +74,11 @@ def _nothing() -> pl.Series:
 
 
 def _lines(first: int, data: bytes) -> Lines:
-    whole = pl.Series("line", [data.decode("utf-8", "replace")])
-    text = whole.str.split("\n").list.explode(keep_nulls=True, empty_as_null=True)
+    text = _quickly(data)
+    if text is None:
+        whole = pl.Series("line", [data.decode("utf-8", "replace")])
+        text = whole.str.split("\n").list.explode(keep_nulls=True, empty_as_null=True)
+        text = text.str.strip_suffix("\r")
     nul_bytes = data.count(0)
     if nul_bytes:
         # A crash leaves a run of NULs in front of the next line written (XFS, ext4).
@@ -87,6 +92,27 @@ def _lines(first: int, data: bytes) -> Lines:
     long = text.str.len_bytes() > MAX_LINE
     kept = text.to_frame("line").select(pl.when(~long).then("line").alias("line"))["line"]
     return Lines(first, kept, int(long.sum()), nul_bytes)
+
+
+def _quickly(data: bytes) -> pl.Series | None:
+    """The lines by Polars' CSV reader with a separator that no line holds: ten times as fast.
+
+    None where that reader has ideas of its own: about that byte, a byte order mark, the end of a
+    line, or the number of lines.
+    """
+    if _NEVER in data or data.startswith(codecs.BOM_UTF8) or not data:
+        return None
+    made = pl.read_csv(
+        data,
+        separator=_NEVER.decode(),
+        quote_char=None,
+        has_header=False,
+        infer_schema=False,
+        new_columns=["line"],
+        encoding="utf8-lossy",
+    )
+    same = made.width == 1 and made.height == data.count(b"\n") + 1
+    return made["line"].fill_null("") if same else None
 
 
 def by_line(

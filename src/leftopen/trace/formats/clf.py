@@ -23,6 +23,15 @@ PATTERN = (
     r'[^"\\]*(?:\\.[^"\\]*)*" (?P<code>[0-9]{3}) (?P<size>[0-9]+|-)(?:[ \r]|$)'
 )
 TIME = "%d/%b/%Y:%H:%M:%S %z"
+FIELDS = ("line", "client", "login", "at", "method", "target", "code", "size", "agent", "blank")
+# Which column is cut at what, into which pieces; the last piece holds the rest.
+CUTS = (
+    ("text", '"', ["head", "request", "counts", "referrer", "gap", "agent", "rest"]),
+    ("head", " [", ["left", "right"]),
+    ("left", " ", ["client", "ident", "login"]),
+    ("request", " ", ["method", "target", "version"]),
+    ("counts", " ", ["before", "code", "size", "after"]),
+)
 CLIENT_MAX, OBJECT_MAX, AGENT_MAX = 253, 4096, 200
 NOT_DATA = ("/robots.txt", "/favicon.ico", "/.well-known/security.txt")  # RFC 9309, RFC 9116
 
@@ -41,38 +50,99 @@ def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
 
 
 def _chunk(lines: Lines) -> Chunk:
-    line = pl.col("text")
-    # The agent is the second of two adjacent quoted strings; a quote inside one is escaped.
-    agent = line.str.splitn('" "', 2).struct.field("field_1").str.split('"').list.first()
-    every = (
-        lines.text.alias("text")
-        .to_frame()
-        .lazy()
-        .with_columns(line.str.extract_groups(PATTERN).alias("found"), agent.alias("agent"))
-        .unnest("found")
-        .with_columns(
-            pl.int_range(lines.first, lines.first + lines.text.len(), dtype=pl.Int64).alias("line"),
-            pl.col("at").str.to_datetime(TIME, strict=False).dt.epoch("s").alias("time"),
-            # Apache writes "-" for no body; more digits than fit are not a count.
-            pl.when(pl.col("size") == "-").then(pl.lit("0")).otherwise("size").alias("size"),
-            (line.str.strip_chars() == "").fill_null(False).alias("blank"),
-        )
-        .with_columns(
-            pl.col("client").is_not_null().and_(pl.col("time").is_between(0, 2**31 - 1)).alias("ok")
-        )
-        .drop("text", "at")  # the lines themselves are not needed any more
-        .collect()
+    every = _fields(lines).with_columns(
+        pl.col("at").str.to_datetime(TIME, strict=False).dt.epoch("s").alias("time"),
+        # Apache writes "-" for no body; more digits than fit are not a count.
+        pl.when(pl.col("size") == "-").then(pl.lit("0")).otherwise("size").alias("size"),
     )
-    good = every["ok"].fill_null(False)
-    wrong = every.filter(~good & ~every["blank"])["line"]
+    read = pl.col("client").is_not_null().and_(pl.col("time").is_between(0, 2**31 - 1))
+    every = every.with_columns(read.fill_null(False).alias("ok")).drop("at")
+    good = every["ok"]
+    blank = every["blank"]
+    wrong = every.filter(~good & ~blank)["line"]
     return Chunk(
         rows=_columns(every.lazy().filter(good)).collect(),
         lines=lines.text.len(),
         rejected=wrong.len(),
-        blank=int(every["blank"].sum()),
+        blank=int(blank.sum()),
         bad=tuple(wrong.head(BAD_KEPT).to_list()),
         troubles=lines.troubles,
     )
+
+
+def _fields(lines: Lines) -> pl.DataFrame:
+    """The fields of each line as text, nulls where it has not the shape."""
+    numbers = pl.int_range(lines.first, lines.first + lines.text.len(), dtype=pl.Int64)
+    text = lines.text.alias("text").to_frame().with_columns(numbers.alias("line"))
+    found = cut(text)
+    odd = text.filter(~found["usual"])
+    if not odd.height:
+        return found.select(FIELDS)
+    usual = found.filter("usual").select(FIELDS)
+    return pl.concat([usual, by_pattern(odd)]).sort("line")
+
+
+def by_pattern(text: pl.DataFrame) -> pl.DataFrame:
+    """The fields of these lines by PATTERN, which says what the shape is."""
+    line = pl.col("text")
+    # The agent is the second of two adjacent quoted strings; a quote inside one is escaped.
+    agent = line.str.splitn('" "', 2).struct.field("field_1").str.split('"').list.first()
+    return (
+        text.lazy()
+        .with_columns(line.str.extract_groups(PATTERN).alias("found"), agent.alias("agent"))
+        .unnest("found")
+        .with_columns((line.str.strip_chars() == "").fill_null(False).alias("blank"))
+        .select(FIELDS)
+        .collect()
+    )
+
+
+def cut(text: pl.DataFrame) -> pl.DataFrame:
+    """The fields by cutting at quotes and spaces; `usual`: surely as PATTERN has them.
+
+    Half the CPU of PATTERN, which is kept for every line with something unusual in it.
+    """
+    made = text.lazy()
+    for column, at, names in CUTS:
+        pieces = pl.col(column).str.splitn(at, len(names)).struct.rename_fields(names)
+        made = made.with_columns(pieces.alias("pieces")).unnest("pieces")
+    column = pl.col
+    return made.select(
+        "line",
+        "client",
+        "login",
+        column("right").str.strip_suffix("] ").alias("at"),
+        "method",
+        column("target").str.splitn("?", 2).struct.field("field_0").fill_null("").alias("target"),
+        "code",
+        "size",
+        pl.when(column("gap") == " ").then("agent").alias("agent"),
+        pl.lit(False).alias("blank"),
+        pl.all_horizontal(_sure()).fill_null(False).alias("usual"),
+    ).collect()
+
+
+def _sure() -> list[pl.Expr]:
+    """What a line needs so that cutting it gives what PATTERN gives."""
+    column = pl.col
+    size, gap = column("size"), column("gap")
+    alone = column("referrer").is_null()  # the common format has no further quotes
+    return [
+        ~column("text").str.contains("\\", literal=True),  # nor an escaped one
+        column("client").str.contains(r"^[0-9A-Za-z:][0-9A-Za-z.:_%-]*$"),
+        # What looks like a virtual host in front may be an IPv6 address.
+        ~column("client").str.contains(":", literal=True) | (column("ident") == "-"),
+        column("ident") != "",
+        column("login") != "",
+        ~column("left").str.contains("[", literal=True),
+        column("right").str.ends_with("] "),
+        column("right").str.find("]", literal=True) + 2 == column("right").str.len_bytes(),
+        column("request") != " ",
+        column("before") == "",
+        column("code").str.contains(r"^[0-9]{3}$"),
+        size.str.contains(r"^(?:[0-9]+|-)$") & (column("after").is_not_null() | alone),
+        alone | (gap == " "),
+    ]
 
 
 def _columns(good: pl.LazyFrame) -> pl.LazyFrame:
