@@ -107,8 +107,15 @@ def test_broken_answers_are_protocol_errors(kind: str) -> None:
 
 def test_endless_chunks_end_at_the_limit() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    response = get(head + b"1\r\nx\r\n" * 300_000, limit=50_000)
+    response = get(head + b"40\r\n" + (b"x" * 64 + b"\r\n40\r\n") * 30_000, limit=50_000)
     assert (len(response.body), response.complete) == (50_000, False)
+
+
+def test_chunks_of_a_byte_are_not_taken_to_the_limit() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert get(head + b"1\r\nx\r\n" * 4000 + b"0\r\n\r\n").complete
+    with pytest.raises(ProtocolError, match="pieces of a few bytes"):
+        get(head + b"1\r\nx\r\n" * 300_000, limit=50_000)
 
 
 def test_short_body_is_a_protocol_error() -> None:

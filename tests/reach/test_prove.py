@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -275,6 +276,24 @@ def test_catch_all_and_deflated_pages() -> None:
     assert outcome.observation.access is Access.SPEAKS
     assert "same page" in outcome.observation.detail
     assert outcome.gaps == ()
+
+
+def test_an_alert_that_demands_a_certificate_is_a_credential() -> None:
+    with servers.scratch() as folder:
+        cert, key = servers.certificate(folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cert)
+
+        def handle(client: servers.Conversation) -> None:
+            with suppress(OSError), context.wrap_socket(client.socket, server_side=True) as inside:
+                inside.recv(100)
+
+        with servers.fake(handle) as server:
+            outcome = look(server.host, server.port)
+    assert outcome.observation.access is Access.ASKS_CREDENTIAL
+    assert "client certificate" in outcome.observation.detail
 
 
 def test_redirect_loop() -> None:

@@ -104,7 +104,8 @@ class Dialer:
             raise Refused("connection refused") from None
         except (OSError, UnicodeError) as e:  # a name that is no name breaks IDNA
             raise ProtocolError(f"connection failed: {_words(e)}") from None
-        self._guard.sources[endpoint.address] = str(writer.get_extra_info("sockname")[0])
+        if here := writer.get_extra_info("sockname"):  # none where the peer hung up at once
+            self._guard.sources[endpoint.address] = str(here[0])
         connection = Connection(self, reader, writer)
         self.certificate = self.certificate or connection.certificate or b""
         return connection
@@ -162,7 +163,10 @@ class Connection:
     def certificate(self) -> bytes | None:
         """The peer's certificate, DER, on a TLS connection."""
         channel = self._writer.get_extra_info("ssl_object")
-        return channel.getpeercert(binary_form=True) if channel else None
+        try:
+            return channel.getpeercert(binary_form=True) if channel else None
+        except ValueError:  # the peer hung up right after the handshake
+            return None
 
     async def start_tls(self) -> None:
         """Turn this connection into TLS (STARTTLS, STLS, AUTH TLS); raises ProtocolError.

@@ -20,7 +20,7 @@ from leftopen.reach import registry
 MANY_PORTS: Final = 15  # more open ports than this on one address ...
 LARGE_SHARE: Final = 0.3  # ... which are more than this part of the ports asked
 MANY_SERVICES: Final = 15  # kinds of service that give data on one address
-LOOKED_AT: Final = 64  # looks at a host that answers on every port
+LOOKED_AT: Final = 32  # of its unusual ports, where a host answers on every port
 
 
 def crowded(answered: Iterable[Endpoint], ports: int) -> dict[str, int]:
@@ -44,11 +44,11 @@ def spared(
         (of_host[endpoint.address] if endpoint.address in crowd else kept).append(endpoint)
     left: dict[str, int] = {}
     for address, found in of_host.items():
-        found.sort(key=lambda e: (e.port not in usual, e.port, e.name))
-        known = [e for e in found if e.port in usual][:LOOKED_AT]
-        rest = [e for e in found if e not in known]
+        found.sort(key=lambda e: e.key)
+        known = [e for e in found if e.port in usual]
+        rest = [e for e in found if e.port not in usual]
         random.Random(f"{seed} {address}").shuffle(rest)  # noqa: S311  a sample, not a secret
-        chosen = known + rest[: max(0, LOOKED_AT - len(known))]
+        chosen = known + rest[:LOOKED_AT]
         kept += sorted(chosen, key=lambda e: e.key)
         if len(found) > len(chosen):
             left[address] = len(found) - len(chosen)

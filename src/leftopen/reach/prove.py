@@ -7,6 +7,7 @@ hostile server costs its deadline and no more. What goes wrong is UNDETERMINED w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +41,8 @@ from leftopen.reach.api import (
 SENSOR: Final = "leftopen"
 IDENTIFIES: Final = 2  # tiers of the rules of engagement, see model.scope_file.Rules
 PROVES: Final = 3
+# RFC 8446 6.2: what a server says to a client that shows no certificate of its own.
+_DEMANDED: Final = re.compile(r"alert[ _](?:certificate[ _]required|bad[ _]certificate)", re.I)
 _TLS_ALERT: Final = b"\x15\x03"  # RFC 8446 5.1: what a TLS server says to cleartext
 
 
@@ -339,6 +342,8 @@ class _Look:
             if sure or self.budget.spent:
                 raise
             self._because(e, "http")
+            if tls and _DEMANDED.search(str(e)):
+                self.broken = self.broken or ("", ProtocolError(str(e)))
             self._broke("http", e, dialer.heard if dialer.heard.startswith(b"HTTP/") else b"")
             return None
         finally:
@@ -497,6 +502,9 @@ class _Look:
         # asked; where nothing was said at all, nobody can tell.
         broke = reason in (Reason.BUDGET, Reason.MISBEHAVED) and not isinstance(error, HostSpent)
         access = Access.MISBEHAVES if broke and self.answered else Access.UNDETERMINED
+        if tls and _DEMANDED.search(said):
+            demanded = "a client certificate is demanded in the TLS handshake"
+            return self.outcome(Access.ASKS_CREDENTIAL, demanded, protocol, tls=True)
         gap = self._context().gap(reason, protocol, said)
         return self.outcome(access, said, protocol, tls=tls, gaps=(gap,))
 
