@@ -112,7 +112,13 @@ class HttpClient:
         except BaseException:
             await self.close()
             raise
-        return await self._once(method, path, headers or {}, body, limit)  # an idle one was closed
+        try:
+            return await self._once(
+                method, path, headers or {}, body, limit
+            )  # an idle one was closed
+        except BaseException:
+            await self.close()
+            raise
 
     async def _by_newer(
         self,

@@ -342,8 +342,6 @@ class _Look:
             if sure or self.budget.spent:
                 raise
             self._because(e, "http")
-            if tls and _DEMANDED.search(str(e)):
-                self.broken = self.broken or ("", ProtocolError(str(e)))
             self._broke("http", e, dialer.heard if dialer.heard.startswith(b"HTTP/") else b"")
             return None
         finally:
@@ -433,6 +431,8 @@ class _Look:
         return Outcome(self.target, seen, (*evidence, shown), tuple(gaps))
 
     def _because(self, error: Exception, what: str) -> None:
+        if _DEMANDED.search(str(error)):
+            self.broken = self.broken or ("", ProtocolError(str(error)))
         self.reasons.append(f"{what}: {safe(str(error), 100) or type(error).__name__}")
 
     def _unknown(self, greeting: bytes = b"") -> Outcome:

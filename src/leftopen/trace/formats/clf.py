@@ -103,8 +103,8 @@ def cut(text: pl.DataFrame) -> pl.DataFrame:
     Half the CPU of PATTERN, which is kept for every line with something unusual in it.
     """
     made = text.lazy()
-    for column, at, names in CUTS:
-        pieces = pl.col(column).str.splitn(at, len(names)).struct.rename_fields(names)
+    for what, at, names in CUTS:
+        pieces = pl.col(what).str.splitn(at, len(names)).struct.rename_fields(names)
         made = made.with_columns(pieces.alias("pieces")).unnest("pieces")
     column = pl.col
     return made.select(
