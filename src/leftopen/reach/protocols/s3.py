@@ -1,48 +1,46 @@
 """S3 and its kin (MinIO, Ceph, SeaweedFS, rclone): a bucket that anybody can list or read.
 
-The bucket comes from the scope file; names are never guessed, and nothing is signed. Proof: an
+The bucket comes from the scope file, as a store URL or among its claims, or from an endpoint that
+names its buckets to everybody; names are never guessed, and nothing is signed. Proof: an
 unsigned ListObjectsV2 is answered with a ListBucketResult and the beginning of one object comes
 back. Some servers answer 403 for a bucket that is not there, others 404 for one that is closed, so
 a refusal is "refused or absent", and a Gap says that single objects may still be readable by name.
-A store URL that names an object is asked for that object too.
+A store URL that names an object is asked for that object too. MinIO answers 403 at / and 200 at
+/minio/health/ in every state, Ceph 200 at / with no bucket: neither says anything of its buckets.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import quote, unquote_plus, urlencode
-
-from lxml import etree
+from urllib.parse import quote, urlencode
 
 from leftopen.model.errors import ProtocolError
-from leftopen.model.exposure import Access, Evidence, ObjectRef, Size
+from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef, Size
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
 from leftopen.reach import web
 from leftopen.reach.api import Context, Fetched, Proof, Protocol, start_of
+from leftopen.reach.bucket_list import (
+    Page,
+    bucket_names,
+    error_code,
+    is_bucket,
+    parse_list,
+)
 
 PAGE: Final = 1000
 PAGE_BYTES: Final = 2_000_000
 MAX_PAGES: Final = 200
 PROOF_PAGES: Final = 3
-MAX_KEY: Final = 1024  # bytes, of every S3
+MAX_BUCKETS: Final = 20  # of one endpoint
 TRIED: Final = 3  # objects that the proof asks for
+_ORDER: Final = (*OPEN, *(a for a in Access if a not in OPEN))
 _UNSIGNED: Final = ("UnsupportedAlgorithm", "MissingSecurityHeader", "AuthorizationHeaderMissing")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a bucket's list; `token` asks for the next one, "" at the end."""
-
-    refs: tuple[ObjectRef, ...]
-    token: str = ""
-    unnamed: int = 0  # objects whose key is missing or longer than any key
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,59 +78,17 @@ def _place(context: Context) -> _Place:
     return _Place(bucket, f"{bucket.rstrip('/')}/{rest}" if rest else "")
 
 
-def _root(answer: Response) -> etree._Element | None:
-    """The XML of an answer; document types are refused, entities are not resolved."""
-    if not answer.complete or b"<!DOCTYPE" in answer.body:
-        return None
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    try:
-        return etree.fromstring(answer.body.removeprefix(b"\xef\xbb\xbf").lstrip(), parser)
-    except etree.XMLSyntaxError:
-        return None
-
-
-def _named(element: etree._Element, name: str) -> bool:
-    """Whether this is that element; older servers leave the namespace out."""
-    return etree.QName(element).localname == name if isinstance(element.tag, str) else False
-
-
-def _text(element: etree._Element, name: str) -> str:
-    """The text of the first child of that name, "" where there is none."""
-    return next((child.text or "" for child in element if _named(child, name)), "")
-
-
 def parse_page(place: _Place, answer: Response) -> Page | None:
     """A ListBucketResult, or None when the answer is none."""
-    root = _root(answer) if answer.status == 200 else None
-    if root is None or not _named(root, "ListBucketResult"):
-        return None
-    encoded = _text(root, "EncodingType") == "url"
-    made = [_ref(place, item, encoded=encoded) for item in root if _named(item, "Contents")]
-    refs = tuple(ref for ref in made if ref)
-    cut = _text(root, "IsTruncated").strip().lower() == "true"
-    token = _text(root, "NextContinuationToken") if cut else ""
-    return Page(refs, token, len(made) - len(refs))
+    return parse_list(place.key_path, answer)
 
 
-def _ref(place: _Place, item: etree._Element, *, encoded: bool) -> ObjectRef | None:
-    key = _text(item, "Key")
-    key = unquote_plus(key) if encoded else key
-    if not key or len(key.encode()) > MAX_KEY:
-        return None
-    length = _text(item, "Size")
-    return ObjectRef(
-        path=place.key_path(key),
-        group=key.rsplit("/", 1)[0] if "/" in key else "",
-        size=int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None,
-        time=_time(_text(item, "LastModified")),
-    )
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+def _recognise(answer: Response) -> bool:
+    """The answer of an endpoint to GET /: its buckets, or an Error with a mark of S3."""
+    if bucket_names(answer) is not None:
+        return True
+    marks = "x-amz-request-id" in answer.headers or web.server_of(answer)[0] == "MinIO"
+    return marks and answer.status in (400, 403) and bool(error_code(answer))
 
 
 async def _page(client: HttpClient, path: str) -> Response:
@@ -140,18 +96,64 @@ async def _page(client: HttpClient, path: str) -> Response:
 
 
 async def _prove(context: Context) -> Proof | None:
-    place = _place(context)
     async with context.http() as client:
-        path = place.list_path()
-        answer = await _page(client, path)
-        page = parse_page(place, answer)
-        if page is not None:
-            return await _listed(context, client, place, answer, page)
-        root = _root(answer)
-        said = _text(root, "Code") if root is not None and _named(root, "Error") else ""
-        if not said and "x-amz-request-id" not in answer.headers:
-            return None
-        return await _refused(context, client, place, answer, safe(said, 60))
+        if not _names_none(context):
+            return await _bucket(context, client, _place(context))
+        return await _endpoint(context, client)
+
+
+def _names_none(context: Context) -> bool:
+    """Whether this is an endpoint and no bucket."""
+    if not context.target.url:
+        return True
+    try:
+        _place(context)
+    except ProtocolError:
+        return True
+    return False
+
+
+async def _buckets(context: Context, client: HttpClient) -> tuple[Response, tuple[str, ...]]:
+    """The answer for the endpoint, and the buckets that it names or the scope file claims."""
+    answer = await _page(client, "/")
+    claimed = tuple(name for name in context.claims.buckets if is_bucket(name))
+    named = bucket_names(answer) or ()
+    return answer, tuple(dict.fromkeys((*claimed, *named)))[:MAX_BUCKETS]
+
+
+async def _endpoint(context: Context, client: HttpClient) -> Proof | None:
+    """An endpoint: only buckets that it names itself, or that the owner claims, are asked for."""
+    answer, names = await _buckets(context, client)
+    if not _recognise(answer):
+        return None
+    proofs: list[Proof] = []
+    for name in names:
+        if proof := await _bucket(context, client, _Place(f"/{quote(name)}", "")):
+            proofs.append(replace(proof, detail=f"{safe(name, 70)}: {proof.detail}"))
+        if proof and proof.access is Access.GIVES_DATA:
+            break
+    best = min(proofs, key=lambda p: _ORDER.index(p.access), default=None)
+    shown = _evidence(context, "/", answer.body)
+    product = web.server_of(answer)[0] or "s3"
+    if best is None or best.access not in OPEN:
+        detail = "an S3 endpoint" + (f"; {len(names)} named buckets are closed" if names else "")
+        gap = context.gap(Reason.NOT_GIVEN, "", "buckets that nobody named were not asked for")
+        listed = bucket_names(answer)
+        access = Access.LISTS if listed else best.access if best else Access.SPEAKS
+        said = f"; it names {len(listed)} buckets to anybody" if listed else ""
+        return Proof(access, detail + said, product, evidence=(shown,), gaps=(gap,))
+    return replace(best, product=product, containers=tuple(safe(n, 80) for n in names[:20]))
+
+
+async def _bucket(context: Context, client: HttpClient, place: _Place) -> Proof | None:
+    answer = await _page(client, place.list_path())
+    page = parse_page(place, answer)
+    if page is not None:
+        return await _listed(context, client, place, answer, page)
+    said = error_code(answer)
+    if not said and "x-amz-request-id" not in answer.headers:
+        return None
+    return await _refused(context, client, place, answer, safe(said, 60))
 
 
 def _evidence(context: Context, path: str, answer: bytes) -> Evidence:
@@ -214,31 +216,43 @@ async def _refused(
 
 
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
-    place = _place(context)
     async with context.http() as client:
-        token = ""
-        for number in range(MAX_PAGES):
-            path = place.list_path(token)
-            answer = await _page(client, path)
-            page = parse_page(place, answer)
-            if page is None and place.object and not number:
-                yield ObjectRef(path=place.object)
-                return
-            if page is None:
-                yield context.gap(Reason.UNPARSED, path, f"no list, answered with {answer.status}")
-                return
-            for ref in page.refs:
-                yield ref
-            if page.unnamed:
-                detail = "objects without a usable key"
-                yield context.gap(Reason.UNPARSED, path, detail, count=page.unnamed)
-            if not page.token:
-                return
-            if page.token == token:
-                yield context.gap(Reason.MISBEHAVED, path, "the same page again and again")
-                return
-            token = page.token
-        yield context.gap(Reason.BUDGET, place.bucket, f"stopped after {MAX_PAGES} pages")
+        if not _names_none(context):
+            places = [_place(context)]
+        else:
+            names = (await _buckets(context, client))[1]
+            places = [_Place(f"/{quote(name)}", "") for name in names]
+        for place in places:
+            async for item in _objects(context, client, place):
+                yield item
+
+
+async def _objects(
+    context: Context, client: HttpClient, place: _Place
+) -> AsyncIterator[ObjectRef | Gap]:
+    token = ""
+    for number in range(MAX_PAGES):
+        path = place.list_path(token)
+        answer = await _page(client, path)
+        page = parse_page(place, answer)
+        if page is None and place.object and not number:
+            yield ObjectRef(path=place.object)
+            return
+        if page is None:
+            yield context.gap(Reason.UNPARSED, path, f"no list, answered with {answer.status}")
+            return
+        for ref in page.refs:
+            yield ref
+        if page.unnamed:
+            detail = "objects without a usable key"
+            yield context.gap(Reason.UNPARSED, path, detail, count=page.unnamed)
+        if not page.token:
+            return
+        if page.token == token:
+            yield context.gap(Reason.MISBEHAVED, path, "the same page again and again")
+            return
+        token = page.token
+    yield context.gap(Reason.BUDGET, place.bucket, f"stopped after {MAX_PAGES} pages")
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
@@ -254,7 +268,7 @@ S3 = Protocol(
     prove=_prove,
     list_objects=_list,
     fetch=_fetch,
-    named_only=True,
+    recognise_http=_recognise,
     encoded_names=True,
     source="https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html",
 )

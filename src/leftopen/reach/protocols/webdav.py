@@ -3,12 +3,14 @@
 Proof: PROPFIND with Depth 1 is answered with 207 and names children, and the beginning of one of
 them comes back for a GET. The DAV field in the answer to OPTIONS only identifies. Nothing is ever
 put there, and a folder is asked for by Depth 1 alone, since infinity is a burden to the server.
+Address books and calendars (CardDAV, RFC 6352; CalDAV, RFC 4791) are folders of a kind of their
+own, with a file for each person or event.
 https://www.rfc-editor.org/rfc/rfc4918
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +36,12 @@ LIST_FOLDERS: Final = 5000
 MAX_HREF: Final = 4096
 _MAYBE: Final = (401, 403, 404, 405, 501)  # no page for GET: perhaps it is there for PROPFIND
 _SERVERS: Final = ("wsgidav", "rclone", "davserver", "sabredav")  # first word of the Server field
+_RADICALE: Final = "/.web"  # where Radicale leads a browser, also when it asks for a login
+_KINDS: Final = {
+    "{urn:ietf:params:xml:ns:carddav}addressbook": "address book",
+    "{urn:ietf:params:xml:ns:caldav}calendar": "calendar",
+}
+_TYPES: Final = {".vcf": "text/vcard", ".ics": "text/calendar"}  # RFC 6350, RFC 5545
 _SAFE: Final = "%/!$&'()*+,;=:@~"  # pchar of RFC 3986, and % since it comes encoded
 
 
@@ -43,6 +51,7 @@ class _Folder:
 
     entries: tuple[Entry, ...]
     odd: int = 0
+    kinds: tuple[str, ...] = ()  # "address book", "calendar": one for each child of that kind
 
 
 def _recognise(answer: Response) -> bool:
@@ -53,7 +62,16 @@ def _recognise(answer: Response) -> bool:
     server = answer.headers.get("server", "").partition("/")[0].strip().lower()
     allowed = {word.strip().upper() for word in answer.headers.get("allow", "").split(",")}
     marks = "dav" in answer.headers or "ms-author-via" in answer.headers
-    return marks or server in _SERVERS or "PROPFIND" in allowed or answer.status in _MAYBE
+    marks = marks or server in _SERVERS or "PROPFIND" in allowed
+    return marks or answer.status in _MAYBE or _leads_to_web(answer)
+
+
+def _leads_to_web(answer: Response) -> bool:
+    try:
+        to = urlsplit(answer.headers.get("location", ""))
+    except ValueError:
+        return False
+    return answer.status in web.REDIRECTS and to.path.rstrip("/") == _RADICALE
 
 
 async def _propfind(client: HttpClient, path: str) -> Response:
@@ -76,14 +94,22 @@ def parse_multistatus(url: str, answer: Response) -> _Folder | None:
     if root.tag != "{DAV:}multistatus":
         return None
     found: dict[str, Entry] = {}
+    kinds: list[str] = []
     odd = 0
     for response in root.iterfind("{DAV:}response"):
         entry = _entry(url, response)
         if entry is None:
             odd += 1
-        elif entry.path != urlsplit(url).path:
-            found.setdefault(entry.path, entry)
-    return _Folder(tuple(found.values()), odd)
+        elif entry.path != urlsplit(url).path and entry.path not in found:
+            found[entry.path] = entry
+            kinds += _kind(response) if entry.folder else ()
+    return _Folder(tuple(found.values()), odd, tuple(kinds))
+
+
+def _kind(response: etree._Element) -> list[str]:
+    types = response.iterfind("{DAV:}propstat/{DAV:}prop/{DAV:}resourcetype/*")
+    tags = {element.tag for element in types}
+    return [kind for tag, kind in _KINDS.items() if tag in tags][:1]
 
 
 def _entry(url: str, response: etree._Element) -> Entry | None:
@@ -160,13 +186,15 @@ async def _asked(context: Context, client: HttpClient, path: str) -> Proof:
         odd = answer.status == 207
         return Proof(Access.UNDETERMINED if odd else Access.SPEAKS, detail, evidence=(shown,))
     other = await web.nonsense(context, client, path)
-    tally, gaps, read = await _take_stock(context, client, path, folder, other)
+    kinds = Counter[str]()
+    tally, gaps, read = await _take_stock(context, client, path, folder, other, kinds)
     state = "one of its files was read" if read else "no file of it could be read"
     state = state if folder.entries else "it is empty"
+    held = "".join(f", {count} x {kind}" for kind, count in sorted(kinds.items()))
     folders = (safe(e.path, 80) for e in folder.entries if e.folder)
     return Proof(
         access=Access.GIVES_DATA if read else Access.LISTS,
-        detail=f"WebDAV names what it holds without a login; {state}",
+        detail=f"WebDAV names what it holds without a login{held}; {state}",
         size=structs.replace(tally.size(), basis="PROPFIND, getcontentlength"),
         evidence=(shown, *read),
         containers=tuple(folders)[:20],
@@ -181,13 +209,19 @@ def _evidence(context: Context, path: str, answer: Response) -> Evidence:
 
 
 async def _take_stock(
-    context: Context, client: HttpClient, path: str, folder: _Folder, other: Response
+    context: Context,
+    client: HttpClient,
+    path: str,
+    folder: _Folder,
+    other: Response,
+    kinds: Counter[str],
 ) -> tuple[Tally, list[Gap], tuple[Evidence, ...]]:
     """Count what the folders hold, and read the beginning of one file on the way."""
     tally, gaps, tries = Tally(), list[Gap](), TRIES
     read: tuple[Evidence, ...] = ()
     try:
-        async for item in _walk(context, client, path, folder, folders=PROOF_FOLDERS):
+        walked = _walk(context, client, path, folder, kinds, folders=PROOF_FOLDERS)
+        async for item in walked:
             if isinstance(item, Gap):
                 gaps.append(item)
                 continue
@@ -202,12 +236,22 @@ async def _take_stock(
 
 
 async def _walk(
-    context: Context, client: HttpClient, start: str, first: _Folder, *, folders: int
+    context: Context,
+    client: HttpClient,
+    start: str,
+    first: _Folder,
+    kinds: Counter[str],
+    *,
+    folders: int,
 ) -> AsyncIterator[Entry | Gap]:
-    """The files below `start`, breadth first; at most `folders` are opened, each once."""
+    """The files below `start`, breadth first; at most `folders` are opened, each once.
+
+    `kinds` counts the address books and calendars on the way.
+    """
     waiting, seen = deque[str](), {start}
     path, folder, opened, files = start, first, 0, 0
     while True:
+        kinds.update(folder.kinds)
         if folder.odd:
             yield context.gap(Reason.UNPARSED, path, "hrefs of no child", count=folder.odd)
         for child in folder.entries:
@@ -256,8 +300,16 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
         folder = parse_multistatus(web.url_of(context, path), answer)
         if folder is None:
             raise ProtocolError(f"PROPFIND is answered with {answer.status}")
-        async for item in _walk(context, client, path, folder, folders=LIST_FOLDERS):
-            yield item if isinstance(item, Gap) else to_ref(item)
+        walked = _walk(context, client, path, folder, Counter(), folders=LIST_FOLDERS)
+        async for item in walked:
+            yield item if isinstance(item, Gap) else _ref(item)
+
+
+def _ref(entry: Entry) -> ObjectRef:
+    ref = to_ref(entry)
+    return structs.replace(
+        ref, media_type=ref.media_type or _TYPES.get(entry.path[-4:].lower(), "")
+    )
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:
