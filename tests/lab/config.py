@@ -22,8 +22,18 @@ State = Callable[[servers.Server], object]
 
 
 @dataclass(frozen=True)
+class Both(servers.Server):
+    """A server that listens at a second port, too."""
+
+    second: int = 0
+
+
+@dataclass(frozen=True)
 class Config:
-    """A server as it is started, and the verdict that is right."""
+    """A server as it is started, and the verdict that is right.
+
+    Rows with the very same `start` share one server.
+    """
 
     name: str  # "redis: requirepass"
     protocol: str  # the plugin that must say it; "" where no plugin may claim it
@@ -33,7 +43,9 @@ class Config:
     objects: int | None = None  # what size.objects must be; None where the protocol cannot say it
     sized: bool = False  # the size is said, but not the same each time
     tls: bool = False  # the relay speaks TLS
+    upgraded: bool = False  # the server goes over to TLS itself (STARTTLS)
     fake: bool = False  # a fake built from recorded answers
+    second: bool = False  # the second port of a `Both` is meant
     direct: bool = False  # probed without a relay: it opens further ports of its own
     store: str = ""  # kind of store URL, where only the scope file may name it ...
     path: str = "/"  # ... with this path

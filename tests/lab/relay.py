@@ -39,6 +39,7 @@ class Relays:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relays", daemon=True)
         self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None] | None] = set()  # asyncio itself holds them weakly
 
     def __enter__(self) -> Relays:
         self._thread.start()
@@ -65,6 +66,7 @@ class Relays:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             record = bytearray()
             relay.sent.append(record)
+            self._tasks.add(asyncio.current_task())
             with suppress(OSError, asyncio.CancelledError):
                 far_reader, far_writer = await asyncio.open_connection(
                     server.host, server.port, local_addr=(FROM, 0)
@@ -74,8 +76,9 @@ class Relays:
                     await asyncio.gather(*both)
                 finally:
                     far_writer.transport.abort()
-            if writer.transport is not None:
+            with suppress(AttributeError):  # one of TLS that has closed by itself (Python 3.11)
                 writer.transport.abort()
+            self._tasks.discard(asyncio.current_task())
 
         async def listen() -> None:
             context = self._tls if tls else None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.beanstalkd import SECRET, beanstalkd, put, say
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -21,32 +20,6 @@ from probing import Limits, Probe
 from reaching import look, reach_of, read_all, scope_of
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"The secret is 078-05-1120"
-
-
-@contextmanager
-def beanstalkd(host: str = servers.CLIENT, port: int = 0) -> Iterator[servers.Server]:
-    binary, port = servers.need("beanstalkd"), port or servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, "-l", host, "-p", str(port)]
-        with servers.running(argv, folder, port, host=host) as server:
-            yield server
-
-
-def say(server: servers.Server, *commands: bytes) -> list[bytes]:
-    """The first line of each answer."""
-    with socket.create_connection((server.host, server.port), timeout=5) as client:
-        said = client.makefile("rb")
-        lines = []
-        for command in commands:
-            client.sendall(command + b"\r\n")
-            lines.append(said.readline())
-        said.close()
-    return lines
-
-
-def put(body: bytes, delay: int = 0) -> bytes:
-    return b"put 1 %d 60 %d\r\n%s" % (delay, len(body), body)
 
 
 @pytest.fixture(scope="module")

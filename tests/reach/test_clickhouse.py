@@ -7,7 +7,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import quote, unquote
 
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.clickhouse import MAIL, clickhouse, owner
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -33,51 +33,6 @@ from probing import Limits, Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-MAIL = "ada.lovelace@example.org"
-USERS = """\
-<yandex><profiles><default/></profiles><quotas><default/></quotas><users><{user}>
-<password>{password}</password><networks><ip>{network}</ip></networks>
-<profile>default</profile><quota>default</quota></{user}></users></yandex>
-"""
-CONFIG = """\
-<yandex><logger><level>warning</level><console>1</console></logger>
-<http_port>{port}</http_port><tcp_port>{native}</tcp_port><listen_host>127.0.0.1</listen_host>
-<path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path>
-<user_files_path>{folder}/files/</user_files_path>
-<format_schema_path>{folder}/schemas/</format_schema_path>
-<users_config>{folder}/users.xml</users_config><default_profile>default</default_profile>
-<default_database>default</default_database><mark_cache_size>5368709</mark_cache_size></yandex>
-"""
-
-
-@contextmanager
-def clickhouse(
-    password: str = "", network: str = "::/0", user: str = "default"
-) -> Iterator[servers.Server]:
-    """clickhouse-server with one user."""
-    binary = servers.need("clickhouse-server")
-    port, native = servers.free_port(), servers.free_port()
-    with servers.scratch() as folder:
-        users = USERS.format(user=user, password=password, network=network)
-        (folder / "users.xml").write_text(users)
-        config = folder / "config.xml"
-        config.write_text(CONFIG.format(port=port, native=native, folder=folder))
-        servers.give(folder)
-        with servers.running([binary, f"--config-file={config}"], folder, port) as server:
-            yield server
-
-
-def owner(server: servers.Server, sql: str) -> bytes:
-    """What the owner may do: a POST may write."""
-    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    try:
-        client.request("POST", "/", sql.encode())
-        done = client.getresponse()
-        said = done.read()
-        assert done.status == 200, said
-        return said
-    finally:
-        client.close()
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +93,7 @@ def test_closed_ones_although_the_health_check_says_ok() -> None:
         (("", "192.0.2.1", "default"), Access.REFUSED_OR_ABSENT, "code 195"),
     ]
     for (password, network, user), access, word in closed:
-        with clickhouse(password, network, user) as server:
+        with clickhouse(password=password, network=network, user=user) as server:
             client = http.client.HTTPConnection(server.host, server.port, timeout=10)
             client.request("GET", "/ping")
             assert client.getresponse().read() == b"Ok.\n"

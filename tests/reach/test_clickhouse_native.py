@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.clickhouse import clickhouse
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
@@ -28,38 +27,6 @@ from probing import Limits, Probe
 MakeProbe = Callable[..., Probe]
 CLAIMS = 'clickhouse_users = ["default"]'
 MAIL = "ada.lovelace@example.org"
-CONFIG = """\
-<yandex><logger><level>warning</level><console>1</console></logger>
-<http_port>{http}</http_port><tcp_port>{port}</tcp_port><listen_host>127.0.0.1</listen_host>
-<path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path>
-<user_files_path>{folder}/files/</user_files_path>
-<format_schema_path>{folder}/schemas/</format_schema_path>
-<users_config>{folder}/config.xml</users_config><default_profile>default</default_profile>
-<default_database>default</default_database><mark_cache_size>5368709</mark_cache_size>
-<profiles><default/></profiles><quotas><default/></quotas><users><default>
-<password>{password}</password><networks><ip>{network}</ip></networks>
-<profile>default</profile><quota>default</quota></default></users></yandex>
-"""
-
-
-@contextmanager
-def clickhouse(*sql: str, password: str = "", network: str = "::/0") -> Iterator[servers.Server]:
-    """clickhouse-server, its native port; the owner said `sql` over HTTP before."""
-    binary = servers.need("clickhouse-server")
-    given = {"http": servers.free_port(), "port": servers.free_port()}
-    with servers.scratch() as folder:
-        config = folder / "config.xml"
-        config.write_text(CONFIG.format(folder=folder, password=password, network=network, **given))
-        servers.give(folder)
-        argv = [binary, f"--config-file={config}"]
-        with servers.running(argv, folder, given["port"]) as server:
-            client = http.client.HTTPConnection(server.host, given["http"], timeout=10)
-            for statement in sql:
-                client.request("POST", "/", statement)
-                done = client.getresponse()
-                assert (done.status, done.read()) == (200, b"")
-            client.close()
-            yield server
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +35,7 @@ def open_server() -> Iterator[servers.Server]:
         "CREATE TABLE people (mail String, id UInt32) ENGINE = MergeTree ORDER BY id",
         f"INSERT INTO people VALUES ('{MAIL}', 1)",
         "CREATE TABLE elsewhere (x String) ENGINE = URL('http://127.0.0.1:9/', 'CSV')",
+        native=True,
     ) as server:
         yield server
 
@@ -91,7 +59,7 @@ def test_a_claimed_user_without_a_password(probe: MakeProbe, open_server: server
 
 
 def test_a_claimed_user_and_no_table_is_metadata(probe: MakeProbe) -> None:
-    with clickhouse() as server:
+    with clickhouse(native=True) as server:
         proof = probe("clickhouse_native", server.host, server.port, claims=CLAIMS).prove()
     assert proof is not None
     assert (proof.access, proof.containers) == (Access.METADATA, ())
@@ -105,7 +73,7 @@ def test_a_claimed_user_and_no_table_is_metadata(probe: MakeProbe) -> None:
     ],
 )
 def test_closed(probe: MakeProbe, password: str, network: str, access: Access) -> None:
-    with clickhouse(password=password, network=network) as server:
+    with clickhouse(password=password, network=network, native=True) as server:
         proof = probe("clickhouse_native", server.host, server.port, claims=CLAIMS).prove()
     assert proof is not None
     assert proof.access is access

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.consul import BASE, DENIED, DENIED_NEW, LIST, MISSING, OPEN, SECRET, UI, fake, names, pair
 from leftopen.model.errors import ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Gap, Reason
@@ -21,48 +21,12 @@ from probing import Limits, Probe
 from reaching import answer, look, reach_of, read_all, scope_of, web
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"password=correct-horse"
-UI = answer(b"", "301 Moved Permanently", more={"Location": "/ui/"})
 NO_UI = answer(
     b"Consul Agent: UI disabled. To enable, set ui_config.enabled=true", kind="text/plain"
 )
 OLD = answer(b"Consul Agent", kind="text/plain")  # before 1.9
-MISSING = answer(b"", "404 Not Found")
-DENIED = answer(b"Permission denied", "403 Forbidden", "text/plain")
-DENIED_NEW = answer(
-    b"Permission denied: anonymous token lacks permission 'key:list' on \"\"", "403 Forbidden"
-)
 FILTERED = answer(b"[]", more={"X-Consul-Results-Filtered-By-ACLs": "true"})
 SERVICES = answer(b'{"consul":[],"billing":["v2"]}')
-BASE = {
-    "/": UI,
-    "/v1/status/leader": answer(b'"127.0.0.1:8300"'),
-    "/v1/catalog/datacenters": answer(b'["dc1"]'),
-    "/v1/catalog/services": answer(b'{"consul":[]}'),
-}
-LIST = "/v1/kv/?keys&separator=/"
-
-
-def names(*keys: str) -> bytes:
-    return answer(json.dumps(keys).encode())
-
-
-def pair(key: str, value: bytes | None) -> bytes:
-    text = None if value is None else base64.b64encode(value).decode()
-    found = {"LockIndex": 0, "Key": key, "Flags": 0, "Value": text, "CreateIndex": 9}
-    return answer(json.dumps([{**found, "ModifyIndex": 9}]).encode())
-
-
-OPEN = {
-    LIST: names("app/", "top"),
-    "/v1/kv/app/?keys&separator=/": names("app/", "app/db url"),
-    "/v1/kv/app/db%20url": pair("app/db url", SECRET),
-    "/v1/kv/top": pair("top", None),
-}
-
-
-def fake(answers: dict[str, bytes]) -> Callable[[str], bytes]:
-    return lambda path: {**BASE, **answers}.get(path, MISSING)
 
 
 @pytest.mark.parametrize("front", [UI, NO_UI, OLD], ids=["UI", "no UI", "1.8"])

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import servers
+from lab.couchdb import PERSON, REFUSAL, REFUSED, WELCOME, pouchdb, serving, to_json
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
 from leftopen.reach.protocols.couchdb import _Info, _recognise, _Rows, _Welcome, parsed
 from leftopen.reach.reach import object_name
-from reaching import NOT_FOUND, answer, exposure_of, look, reach_of, read_all, scope_of, web
+from reaching import answer, exposure_of, look, reach_of, read_all, scope_of, web
 
-PERSON = {"name": "Ada", "ssn": "078-05-1120"}
 IDS = ("a/b %41", "_design/views", "plain")
-
-
-def owner(server: servers.Server, method: str, path: str, body: object = None) -> None:
-    """What the server's owner asks for before anything is closed."""
-    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    try:
-        content = json.dumps(body) if body is not None else None
-        client.request(method, path, content, {"Content-Type": "application/json"})
-        reply = client.getresponse()
-        assert reply.status in (200, 201), reply.read()
-        reply.read()
-    finally:
-        client.close()
-
-
-@contextmanager
-def pouchdb(*, members: bool = False, admin: bool = False) -> Iterator[servers.Server]:
-    """PouchDB Server with one database of 3 documents.
-
-    Who is no member is refused only where there is an admin, as in CouchDB up to 2.
-    """
-    node = servers.need("node")
-    script = servers.from_npm("pouchdb-server")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        argv = [node, str(script), "--in-memory", "--no-stdout-logs", "--host", servers.CLIENT]
-        with servers.running([*argv, "--port", str(port)], folder, port) as server:
-            owner(server, "PUT", "/people")
-            for path in ("a%2Fb%20%2541", "_design/views", "plain"):
-                owner(server, "PUT", f"/people/{path}", PERSON)
-            if members:
-                rule = {"members": {"names": ["bob"], "roles": []}, "admins": {"names": ["bob"]}}
-                owner(server, "PUT", "/people/_security", rule)
-            if admin:
-                owner(server, "PUT", "/_config/admins/bob", "correct-horse")
-            yield server
 
 
 @pytest.mark.parametrize("admin", [False, True])
@@ -91,43 +52,11 @@ def test_names_without_documents_are_only_names() -> None:
     assert [g.reason for g in gaps] == [Reason.REFUSED]
 
 
-WELCOME = {"couchdb": "Welcome", "version": "3.3.3", "vendor": {"name": "The Apache Foundation"}}
-REFUSAL = {"error": "unauthorized", "reason": "You are not a server admin."}
-COUCH = {"Server": "CouchDB/3.3.3 (Erlang OTP/24)"}
-ROW = {"id": "1", "key": "1", "value": {"rev": "1-a"}}
-
-
-def to_json(value: object, status: str = "200 OK") -> bytes:
-    return answer(json.dumps(value).encode(), status, "application/json", COUCH)
-
-
-CLOSED = to_json(REFUSAL, "401 Unauthorized")
-
-
-def serving(
-    welcome: bytes | None = None, names: object = ("people", "_users"), doc: object = PERSON
-) -> Callable[[str], bytes]:
-    """CouchDB 3 as its documentation shows it."""
-
-    def reply(path: str) -> bytes:
-        if path == "/":
-            return welcome or to_json(WELCOME)
-        if path.startswith("/_all_dbs"):
-            return names if isinstance(names, bytes) else to_json(names)
-        if path.startswith(("/people/_all_docs", "/read_me/_all_docs")):
-            return doc if isinstance(doc, bytes) else to_json({"rows": [{**ROW, "doc": doc}]})
-        if path in ("/people", "/read_me"):
-            return to_json({"doc_count": 41, "sizes": {"file": 9000, "active": 5000}})
-        return NOT_FOUND
-
-    return reply
-
-
 STATES: dict[str, tuple[Callable[[str], bytes], Access, str]] = {
     "open": (serving(), Access.GIVES_DATA, "one document was read"),
-    "default of 3.x": (serving(names=CLOSED), Access.ASKS_CREDENTIAL, "data does not"),
-    "require_valid_user": (lambda path: CLOSED, Access.ASKS_CREDENTIAL, "401"),
-    "documents refused": (serving(doc=CLOSED), Access.LISTS, "refuse"),
+    "default of 3.x": (serving(names=REFUSED), Access.ASKS_CREDENTIAL, "data does not"),
+    "require_valid_user": (lambda path: REFUSED, Access.ASKS_CREDENTIAL, "401"),
+    "documents refused": (serving(doc=REFUSED), Access.LISTS, "refuse"),
     "no database": (serving(names=["_users"]), Access.LISTS, "no document"),
     "empty document": (serving(doc={}), Access.LISTS, "no document"),
     "wiped": (serving(names=["read_me"]), Access.GIVES_DATA, "ransom"),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.docker_registry import CONFIG, LAYER, digest, registry
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -24,66 +22,6 @@ from probing import Limits, Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-CONFIG = json.dumps({"config": {"Env": ["TOKEN=078-05-1120"]}}).encode()
-LAYER = b"layer " * 1000
-# bob, correct-horse; bcrypt, as the registry wants it
-HTPASSWD = "bob:$2y$05$abcdefghijklmnopqrstuuZ0Fx87Pb/Aqb0E90lfvCwzXnaFKUHpS\n"
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-
-
-@contextmanager
-def registry(*, images: tuple[str, ...] = (), closed: bool = False) -> Iterator[servers.Server]:
-    """docker-registry with one image pushed under each of these names."""
-    binary = servers.need("docker-registry")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        lines = ["version: 0.1", f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}"]
-        lines += [f'http: {{addr: "{servers.CLIENT}:{port}"}}']
-        if closed:
-            (folder / "htpasswd").write_text(HTPASSWD)
-            lines += [f"auth: {{htpasswd: {{realm: private, path: {folder}/htpasswd}}}}"]
-        conf = folder / "config.yml"
-        conf.write_text("\n".join(lines) + "\n")
-        servers.give(folder)
-        with servers.running([binary, "serve", str(conf)], folder, port) as server:
-            for name in images:
-                push(server, name)
-            yield server
-
-
-def digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def push(server: servers.Server, name: str) -> None:
-    """What the owner may do: two blobs and a manifest."""
-    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    try:
-        for blob in (CONFIG, LAYER):
-            client.request("POST", f"/v2/{name}/blobs/uploads/")
-            started = client.getresponse()
-            started.read()
-            where = started.headers["Location"]
-            octets = {"Content-Type": "application/octet-stream"}
-            client.request("PUT", f"{where}&digest={digest(blob)}", blob, octets)
-            done = client.getresponse()
-            assert done.status == 201, done.read()
-            done.read()
-        parts = [
-            {"mediaType": kind, "size": len(blob), "digest": digest(blob)}
-            for kind, blob in (
-                ("application/vnd.docker.container.image.v1+json", CONFIG),
-                ("application/vnd.docker.image.rootfs.diff.tar.gzip", LAYER),
-            )
-        ]
-        text = {"schemaVersion": 2, "mediaType": MANIFEST, "config": parts[0], "layers": parts[1:]}
-        client.request(
-            "PUT", f"/v2/{name}/manifests/v1", json.dumps(text), {"Content-Type": MANIFEST}
-        )
-        done = client.getresponse()
-        assert done.status == 201, done.read()
-    finally:
-        client.close()
 
 
 def test_an_open_one_gives_data(probe: MakeProbe) -> None:

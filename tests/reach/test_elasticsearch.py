@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -29,6 +26,7 @@ from fake_elasticsearch import (
     to_json,
     without_cat,
 )
+from lab.elasticsearch import PERSON, noida
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
@@ -37,35 +35,6 @@ from leftopen.reach.protocols.elasticsearch import _recognise
 from leftopen.reach.reach import object_name
 from leftopen.reach.search_json import Banner, Found, Index, Stats, number
 from reaching import answer, contacts, exposure_of, look, reach_of, read_all, scope_of, web
-
-PERSON = {"name": "Ada", "ssn": "078-05-1120"}
-
-
-@contextmanager
-def noida() -> Iterator[servers.Server]:
-    """noida-db, an Elasticsearch-compatible server from PyPI, with one index of 3 documents."""
-    package = find_spec("noida_db")
-    folders = list(package.submodule_search_locations or []) if package else []
-    binary = servers.need("noida-db", *folders)
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, "start", "--data-dir", str(folder / "data"), "--host", servers.CLIENT]
-        argv += ["--only", "elasticsearch", "--elasticsearch-port", str(port)]
-        with servers.running(argv, folder, port) as server:
-            client = http.client.HTTPConnection(server.host, port, timeout=10)
-            for name in ("a/b %41", "2", "3"):
-                uid = name.replace("/", "%2F").replace(" ", "%20").replace("%41", "%2541")
-                client.request(
-                    "PUT",
-                    f"/people/_doc/{uid}?refresh=true",
-                    json.dumps(PERSON),
-                    {"Content-Type": "application/json"},
-                )
-                reply = client.getresponse()
-                assert reply.status == 201, reply.read()
-                reply.read()
-            client.close()
-            yield server
 
 
 def test_a_real_open_one_gives_data() -> None:

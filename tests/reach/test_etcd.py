@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from urllib.parse import quote, urlencode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.etcd import SECRET, close_v3, etcd, put, put_v3, send
 from leftopen.model.errors import ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -28,56 +26,6 @@ from probing import Limits, Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-SECRET = "postgres://app:correct-horse@db/people"
-
-
-@contextmanager
-def etcd(*, v2: bool) -> Iterator[servers.Server]:
-    """A cluster of one."""
-    binary = servers.need("etcd")
-    port, peer = servers.free_port(), servers.free_port()
-    url, between = f"http://{servers.CLIENT}:{port}", f"http://{servers.CLIENT}:{peer}"
-    with servers.scratch() as folder:
-        argv = [binary, "--data-dir", str(folder / "data"), "--listen-client-urls", url]
-        argv += ["--advertise-client-urls", url, "--listen-peer-urls", between]
-        argv += ["--initial-advertise-peer-urls", between]
-        argv += ["--initial-cluster", f"default={between}"]
-        argv += ["--enable-v2"] * v2
-        with servers.running(argv, folder, port) as server:
-            yield server
-
-
-def send(server: servers.Server, method: str, path: str, body: str) -> int:
-    """What the owner may do."""
-    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    kind = "application/x-www-form-urlencoded" if method == "PUT" else "application/json"
-    try:
-        client.request(method, path, body, {"Content-Type": kind})
-        done = client.getresponse()
-        done.read()
-        return done.status
-    finally:
-        client.close()
-
-
-def put(server: servers.Server, key: str, value: str) -> None:
-    assert send(server, "PUT", f"/v2/keys{quote(key)}", urlencode({"value": value})) == 201
-
-
-def put_v3(server: servers.Server, key: bytes, value: bytes) -> None:
-    text = {"key": base64.b64encode(key).decode(), "value": base64.b64encode(value).decode()}
-    assert send(server, "POST", "/v3/kv/put", json.dumps(text)) == 200
-
-
-def close_v3(server: servers.Server) -> None:
-    """Turn authentication on: after that a read without a login is a 400."""
-    root = {"name": "root", "password": "correct-horse"}
-    assert send(server, "POST", "/v3/auth/user/add", json.dumps(root)) == 200
-    assert send(server, "POST", "/v3/auth/role/add", json.dumps({"name": "root"})) == 200
-    grant = json.dumps({"user": "root", "role": "root"})
-    assert send(server, "POST", "/v3/auth/user/grant", grant) == 200
-    assert send(server, "POST", "/v3/auth/enable", "{}") == 200
-    assert send(server, "POST", "/v3/kv/range", json.dumps({"key": "YQ=="})) == 400
 
 
 def test_an_open_v2_gives_data_even_where_v3_asks_for_a_login(probe: MakeProbe) -> None:

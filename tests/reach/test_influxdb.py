@@ -6,7 +6,6 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.influxdb import MAIL, ODD, influxd, post
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Reason
@@ -25,51 +25,6 @@ from probing import Limits, Probe
 from reaching import answer, look, reach_of, read_all, scope_of, web
 
 MakeProbe = Callable[..., Probe]
-MAIL = "ada.lovelace@example.org"
-ODD = 'a "b"\\c ; DROP DATABASE people'
-CONF = """\
-reporting-disabled = true
-bind-address = "{host}:{rpc}"
-[meta]
-dir = "{folder}/meta"
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-[monitor]
-store-enabled = false
-[http]
-bind-address = "{host}:{port}"
-auth-enabled = {auth}
-"""
-
-
-@contextmanager
-def influxd(*, auth: bool = False) -> Iterator[servers.Server]:
-    """influxd 1.x; with `auth` it has one administrator."""
-    binary = servers.need("influxd")
-    port, rpc = servers.free_port(), servers.free_port()
-    with servers.scratch() as folder:
-        conf = folder / "influxdb.conf"
-        given = {"host": servers.CLIENT, "port": port, "rpc": rpc, "folder": folder}
-        conf.write_text(CONF.format(**given, auth=str(auth).lower()))
-        servers.give(folder)
-        with servers.running([binary, "-config", str(conf)], folder, port) as server:
-            if auth:
-                post(server, "/query", "CREATE USER root WITH PASSWORD 'x' WITH ALL PRIVILEGES")
-            yield server
-
-
-def post(server: servers.Server, path: str, statement: str = "", points: str = "") -> bytes:
-    """What the owner may do."""
-    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    path = f"{path}?q={quote(statement)}" if statement else path
-    try:
-        client.request("POST", path, points)
-        done = client.getresponse()
-        assert done.status in (200, 204), done.read()
-        return done.read()
-    finally:
-        client.close()
 
 
 @pytest.fixture(scope="module")

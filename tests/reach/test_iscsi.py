@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.tgt import EVERYBODY, IQN, NEW, USER, tgt
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
@@ -22,33 +20,8 @@ from leftopen.reach.protocols import iscsi
 from probing import Limits, Probe
 
 MakeProbe = Callable[..., Probe]
-IQN = "iqn.2001-04.org.example:payroll"
 
 
-@contextmanager
-def tgt(*commands: str) -> Iterator[servers.Server]:
-    """Tgtd with what these commands of tgtadm set up; it is deaf to SIGTERM."""
-    binary, admin = servers.need("tgtd"), servers.need("tgtadm")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        env = {"TGT_IPC_SOCKET": str(folder / "socket"), "PATH": os.environ["PATH"]}
-        argv = [binary, "-f", "--iscsi", f"portal={servers.CLIENT}:{port}"]
-        with servers.running(argv, folder, port, stop=signal.SIGKILL, env=env) as server:
-            for command in commands:
-                done = subprocess.run(
-                    [admin, "--lld", "iscsi", *command.split()],
-                    env=env,
-                    capture_output=True,
-                    timeout=10,
-                    **servers._DROP,  # type: ignore[call-overload]
-                )
-                assert done.returncode == 0, (command, done.stderr)
-            yield server
-
-
-NEW = f"--op new --mode target --tid 1 -T {IQN}"
-EVERYBODY = "--op bind --mode target --tid 1 -I ALL"
-USER = "--op new --mode account --user bob --password secretsecret12"
 OPEN = {
     "open": (NEW, EVERYBODY),
     "CHAP on the target": (NEW, EVERYBODY, USER, "--op bind --mode account --tid 1 --user bob"),

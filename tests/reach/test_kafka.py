@@ -8,13 +8,13 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.kafka import PLAIN, SECRET, Broker, metadata, topic
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -23,13 +23,6 @@ from leftopen.reach.api import Context, ObjectRefused
 from probing import Limits, Probe
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"the password=correct-horse"
-# DefaultRecordBatchBuilder(magic=2) of kafka-python: three records, "", SECRET, "second"
-PLAIN = bytes.fromhex(
-    "00000000000000000000006c0000000002858adf7e0000000000020000018bcfe568000000018bcfe56802ff"
-    "ffffffffffffffffffffffffff000000030c0000000100004a000202026b347468652070617373776f72643d"
-    "636f72726563742d686f72736502026802781a000404026b0c7365636f6e6400"
-)
 GZIP = bytes.fromhex(
     "00000000000000000000006e0000000002f276fc870001000000020000018bcfe568000000018bcfe56802ff"
     "ffffffffffffffffffffffffff000000031f8b08005b9a056b02ff9bc7ccc0c0c03881397198008615cc0c4c"
@@ -37,70 +30,6 @@ GZIP = bytes.fromhex(
 )
 OLD = PLAIN[:16] + b"\1" + PLAIN[17:]  # magic 1, as before 0.11
 CONTROL = PLAIN[:21] + b"\0\x20" + PLAIN[23:]
-
-
-def text(value: str) -> bytes:
-    return struct.pack(">h", len(value)) + value.encode()
-
-
-def array(*items: bytes) -> bytes:
-    return struct.pack(">i", len(items)) + b"".join(items)
-
-
-def topic(name: str, leader: int = 1, error: int = 0, internal: int = 0) -> bytes:
-    nodes = array(struct.pack(">i", leader))
-    partition = struct.pack(">hii", 0, 0, leader) + nodes + nodes
-    return struct.pack(">h", error) + text(name) + bytes([internal]) + array(partition)
-
-
-def metadata(*topics: bytes, host: str = "127.0.0.1", port: int = 9092) -> bytes:
-    broker = struct.pack(">i", 1) + text(host) + struct.pack(">i", port) + b"\xff\xff"
-    return array(broker) + struct.pack(">i", 1) + array(*topics)
-
-
-def versions(fetch: tuple[int, int]) -> bytes:
-    calls = {1: fetch, 2: (1, 8), 3: (0, 12), 17: (0, 1), 18: (0, 3)}
-    return b"\0\0" + array(*(struct.pack(">hhh", key, *low) for key, low in calls.items()))
-
-
-@dataclass(frozen=True)
-class Broker:
-    """A fake broker: what it answers to each call."""
-
-    topics: bytes = metadata(topic("orders"), topic("__consumer_offsets", internal=1))
-    records: bytes = PLAIN
-    fetch: tuple[int, int] = (4, 17)  # 4.0; 0.11 to 3.x say 0
-    fetch_error: int = 0
-    offset_error: int = 0
-    sasl: bool = False
-
-    def __call__(self, client: servers.Conversation) -> None:
-        while size := client.hear_bytes(4):
-            request = client.hear_bytes(int.from_bytes(size, "big"))
-            if (body := self.answer(request)) is None:
-                return
-            answer = request[4:8] + body
-            client.say(struct.pack(">i", len(answer)) + answer)
-
-    def answer(self, request: bytes) -> bytes | None:
-        (key,) = struct.unpack_from(">h", request)
-        if key == 18:
-            return versions(self.fetch)
-        if key == 17:
-            names = array(text("SCRAM-SHA-512"), text("PLAIN"))
-            return struct.pack(">h", 33 if self.sasl else 34) + names
-        if self.sasl:
-            return None
-        if key == 3:
-            return self.topics
-        named = request[18:]
-        if key == 2:
-            offset = 3 if named[-8:] == b"\xff" * 8 else 0
-            said = struct.pack(">ihqq", 0, self.offset_error, -1, offset)
-            return array(text("orders") + array(said))
-        head = struct.pack(">ihqqi", 0, self.fetch_error, 3, 3, 0)
-        records = struct.pack(">i", len(self.records)) + self.records
-        return bytes(4) + array(text("orders") + array(head + records))
 
 
 @pytest.mark.parametrize("fetch", [(0, 5), (0, 13), (4, 17)])  # 0.11, 3.x, 4.0

@@ -6,57 +6,32 @@ The fields are those that scans of real ones show (kbn-name, osd-name, /login?ne
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.kibana import (
+    DASHBOARDS,
+    FOUND,
+    HOME,
+    KIBANA,
+    LOGIN,
+    OLD,
+    REFUSED,
+    STATUS,
+    STATUS_PAGE,
+    Reply,
+    as_json,
+    moved,
+    serving,
+)
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
 from leftopen.reach.protocols.kibana import _recognise, _titles
 from reaching import answer, look, web
 
-KIBANA = {"kbn-name": "node-1", "kbn-license-sig": "aa"}
-OLD = {"kbn-name": "kibana", "kbn-version": "4.6.6"}
-DASHBOARDS = {"osd-name": "dash"}
-Reply = Callable[[str], bytes]
-
-
-def as_json(value: object, status: str = "200 OK", more: dict[str, str] = KIBANA) -> bytes:
-    return answer(json.dumps(value).encode(), status, "application/json; charset=utf-8", more)
-
-
-def moved(to: str, more: dict[str, str] = KIBANA) -> bytes:
-    return answer(b"", "302 Found", more={**more, "location": to})
-
-
-NOT_FOUND = as_json({"statusCode": 404, "error": "Not Found", "message": "Not Found"}, "404 no")
-REFUSED = as_json({"statusCode": 401, "error": "Unauthorized", "message": "Unauthorized"}, "401 no")
-STATUS = {
-    "name": "node-1",
-    "uuid": "u",
-    "version": {"number": "8.15.0", "build_number": 76360},
-    "status": {"overall": {"level": "available"}},
-}
-PATTERN = {"type": "index-pattern", "id": "p1", "attributes": {"title": "people-*"}}
-FOUND = {"page": 1, "per_page": 100, "total": 1, "saved_objects": [PATTERN]}
-
-
-def serving(pages: dict[str, bytes], front: bytes) -> Reply:
-    """Answers by the beginning of the path; everything else is not found."""
-
-    def reply(path: str) -> bytes:
-        if path == "/":
-            return front
-        return next((a for start, a in pages.items() if path.startswith(start)), NOT_FOUND)
-
-    return reply
-
-
-HOME = moved("/app/home")
-STATUS_PAGE = {"/api/status": as_json(STATUS)}
 OPEN: dict[str, tuple[Reply, str, str, str]] = {
     "7 and 8": (
         serving({**STATUS_PAGE, "/api/saved_objects/_find": as_json(FOUND)}, HOME),
@@ -119,7 +94,6 @@ def test_open_ones_name_their_index_patterns(kind: str) -> None:
     assert "write" in outcome.gaps[0].detail
 
 
-LOGIN = moved("/login?next=%2F")
 CLOSED: dict[str, tuple[Reply, Access, str]] = {
     "302 everywhere": (lambda path: LOGIN, Access.ASKS_CREDENTIAL, "a login"),
     "401 of the API": (serving({"/api/": REFUSED}, LOGIN), Access.ASKS_CREDENTIAL, "401"),

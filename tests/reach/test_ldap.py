@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.ldap import LDIF, MAIL, SUFFIX, slapd
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -21,56 +22,6 @@ from probing import Limits, Probe
 from reaching import contacts
 
 MakeProbe = Callable[..., Probe]
-MAIL = "ada.lovelace@example.org"
-SUFFIX = "dc=example,dc=org"
-LDIF = f"""\
-dn: {SUFFIX}
-objectClass: organization
-objectClass: dcObject
-o: Example
-dc: example
-
-dn: ou=people,{SUFFIX}
-objectClass: organizationalUnit
-ou: people
-
-dn: cn=Ada\\, Countess,ou=people,{SUFFIX}
-objectClass: inetOrgPerson
-cn: Ada, Countess
-sn: Lovelace
-mail: {MAIL}
-jpegPhoto:: /9j/AP8=
-"""
-CONF = """\
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {folder}/slapd.pid
-{top}
-database mdb
-suffix "dc=example,dc=org"
-directory {folder}/db
-{more}
-"""
-
-
-@contextmanager
-def slapd(*more: str, top: str = "", ldif: str = LDIF) -> Iterator[servers.Server]:
-    """slapd with these lines in its database's section, `top` in the global one."""
-    binary = servers.need("slapd")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        (folder / "db").mkdir()
-        conf = folder / "slapd.conf"
-        conf.write_text(CONF.format(folder=folder, top=top, more="\n".join(more)))
-        add = [servers.need("slapadd"), "-q", "-f", str(conf)]
-        subprocess.run(add, input=ldif.encode(), check=True, capture_output=True, timeout=20)
-        servers.give(folder)
-        argv = [binary, "-d", "0", "-f", str(conf), "-h", f"ldap://{servers.CLIENT}:{port}/"]
-        with servers.running(argv, folder, port) as server:
-            yield server
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ NAMES = {
     "apache.html": "/%c3%a9%2541.txt",
     "lighttpd.html": "/%C3%A9%2541.txt",
     "python.html": "/%C3%A9%2541.txt",
+    "rclone.html": "/%C3%A9%2541.txt",
     "webfs.html": "/%c3%a9%2541.txt",
 }
 
@@ -52,6 +53,18 @@ def test_sizes_and_times_where_the_server_gives_them() -> None:
     assert (webfs["/big.bin"].size, webfs["/big.bin"].rounded) == (120 * 1024, True)
     assert webfs["/big.bin"].time is None
     assert recorded("python.html")["/big.bin"].size is None
+
+
+def test_a_page_whose_title_is_the_path_alone() -> None:
+    """The page of rclone and Caddy 1: a child is a table row of several lines."""
+    found = recorded("rclone.html")
+    assert found["/big.bin"] == Entry("/big.bin", False, 123_392, False, TIME)
+    text = (RECORDED / "rclone.html").read_text()
+    assert parse_listing("/other/", page(text)) is None
+    assert parse_listing("/", page(text.replace('class="listing"', ""))) is None
+    there = parse_listing("/sub/", page(text.replace("<title>/<", "<title>/sub<")))
+    assert there is not None
+    assert "/sub/big.bin" in {e.path for e in there}
 
 
 def test_apache_table_in_a_folder() -> None:

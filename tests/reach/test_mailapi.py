@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import smtplib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from email.message import EmailMessage
 
 import pytest
 
-import servers
+from lab.maildev import SSN, maildev
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
 from leftopen.reach.mailapi import APIS, MailApi, parse_page
 from reaching import NOT_FOUND, answer, look, reach_of, read_all, scope_of, web
-
-SSN = "078-05-1120"
 
 
 def api(product: str, page: str) -> MailApi:
@@ -151,23 +145,6 @@ def test_a_broken_second_page_is_a_gap() -> None:
         refs, _, gaps = read_all(reach, outcome)
     assert len(refs) == 1
     assert [g.reason for g in gaps] == [Reason.UNPARSED]
-
-
-@contextmanager
-def maildev(*args: str) -> Iterator[tuple[servers.Server, int]]:
-    """MailDev 3 with one message in it, where npm has put it."""
-    binary = str(servers.from_npm("maildev"))
-    smtp, port = servers.free_port(), servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, "--smtp", str(smtp), "--web", str(port), "--ip", servers.CLIENT]
-        argv += ["--web-ip", servers.CLIENT, "--mail-directory", str(folder), *args]
-        with servers.running(argv, folder, port) as server:
-            message = EmailMessage()
-            message["From"], message["To"], message["Subject"] = "a@x.org", "b@x.org", "hi"
-            message.set_content(f"number {SSN}")
-            with smtplib.SMTP(servers.CLIENT, smtp, timeout=10) as client:
-                client.send_message(message)
-            yield server, smtp
 
 
 def test_maildev_open_and_never_marked_as_read() -> None:

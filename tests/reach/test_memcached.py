@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -14,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.memcached import VALUES, memcached
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.reach.api import Context, ObjectRefused
@@ -22,36 +20,6 @@ from probing import Limits, Probe
 from reaching import look
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"The secret is 078-05-1120"
-KILL = signal.SIGKILL  # it takes a second to stop, and has nothing to save
-VALUES = {b"user:1": SECRET, b"odd%20=key": b"odd", b"big": b"x" * 300_000, b"empty": b""}
-
-
-@contextmanager
-def memcached(
-    *args: str,
-    values: dict[bytes, bytes] | None = None,
-    host: str = servers.CLIENT,
-    port: int = 0,
-) -> Iterator[servers.Server]:
-    binary, port = servers.need("memcached"), port or servers.free_port()
-    with servers.scratch() as folder:
-        (folder / "memcached.conf").write_text("mech_list: plain\n")
-        (folder / "users").write_text("bob:correct-horse\n")
-        argv = [binary, "-p", str(port), "-U", "0", "-l", host, *args]
-        env = {"SASL_CONF_PATH": str(folder)}
-        with servers.running(argv, folder, port, host=host, env=env, stop=KILL) as server:
-            if values:
-                fill(server, values)
-            yield server
-
-
-def fill(server: servers.Server, values: dict[bytes, bytes]) -> None:
-    with socket.create_connection((server.host, server.port), timeout=5) as client:
-        for key, value in values.items():
-            client.sendall(b"set %s 0 0 %d\r\n%s\r\n" % (key, len(value), value))
-        with client.makefile("rb") as said:
-            assert {said.readline() for _ in values} == {b"STORED\r\n"}
 
 
 @pytest.fixture(scope="module")

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.mongodb import DATED, PERSON, fill, nx, owner, secantus
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef, Observation
 from leftopen.model.gap import Gap, Reason
@@ -31,57 +27,6 @@ from probing import Limits, Probe
 from reaching import answer, contacts, reach_of, scope_of, web
 
 MakeProbe = Callable[..., Probe]
-PERSON: Document = {"_id": "a/b", "name": "Ada", "ssn": "078-05-1120"}
-DATED: Document = {
-    "_id": 7,
-    "at": Raw(9, struct.pack("<q", 1_700_000_000_000)),
-    "scan": Raw(5, struct.pack("<iB", 3, 0) + b"abc"),
-    "list": [1, 2.5, None, True, {"in": "side"}],
-}
-
-
-def binary(name: str) -> str:
-    """A stand-in of PyPI: in $LEFTOPEN_MONGODB_BIN, beside this Python, or on the PATH."""
-    return servers.need(
-        name, os.environ.get("LEFTOPEN_MONGODB_BIN", ""), str(Path(sys.executable).parent)
-    )
-
-
-@contextmanager
-def secantus(
-    folder: Path, *args: str, stop: signal.Signals = signal.SIGKILL
-) -> Iterator[servers.Server]:
-    """SecantusDB; only a polite end, which takes 3 seconds, leaves its data for another run."""
-    port = servers.free_port()
-    argv = [binary("secantusd-py"), "--host", servers.CLIENT, "--port", str(port)]
-    argv += ["--storage-path", str(folder / "data"), *args]
-    with servers.running(argv, folder, port, stop=stop) as server:
-        yield server
-
-
-@contextmanager
-def nx() -> Iterator[servers.Server]:
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary("nx-27017"), "--host", servers.CLIENT, "-p", str(port), "--db", "memory"]
-        argv += ["--log-file", str(folder / "nx.log"), "--pid-file", str(folder / "nx.pid")]
-        with servers.running(argv, folder, port) as server:
-            yield server
-
-
-def owner(server: servers.Server, command: Document, database: str = "shop") -> Document:
-    """What the server's owner says to it, writes included."""
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(wire.message(command, database))
-        with client.makefile("rb") as stream:
-            answer = wire.parse(stream.read(wire.size_of(stream.read(4), 10_000_000)))
-    assert wire.succeeded(answer), answer
-    return answer
-
-
-def fill(server: servers.Server) -> None:
-    some: list[Document] = [{"_id": Raw(7, bytes([n]) * 12), "n": n} for n in range(1, 200)]
-    owner(server, {"insert": "people", "documents": [PERSON, DATED, *some]})
 
 
 @pytest.fixture(scope="module")

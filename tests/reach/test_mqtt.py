@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.mqtt import RETAINED, SECRET, mosquitto, publish, retain
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap
@@ -20,7 +19,6 @@ from leftopen.reach.protocols.mqtt import (
     _RETAINED,
     MAX_PACKET,
     _size,
-    connect,
     packet_of,
     subscribe,
 )
@@ -28,45 +26,6 @@ from probing import Limits, Probe
 from reaching import look
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"The secret is 078-05-1120"
-RETAINED = {b"home/door": SECRET, b"home/long": b"x" * 300_000, b"t" * 200: b"long topic"}
-
-
-@contextmanager
-def mosquitto(
-    *lines: str, host: str = servers.CLIENT, port: int = 0, acl: str = ""
-) -> Iterator[servers.Server]:
-    binary, port = servers.need("mosquitto"), port or servers.free_port(host)
-    with servers.scratch() as folder:
-        (folder / "acl").write_text(acl)
-        conf = folder / "mosquitto.conf"
-        told = [f"acl_file {folder / 'acl'}"] if acl else []
-        conf.write_text("\n".join((f"listener {port} {host}", *lines, *told, "")))
-        servers.give(folder)
-        with servers.running([binary, "-c", str(conf)], folder, port, host=host) as server:
-            yield server
-
-
-def retain(server: servers.Server, messages: dict[bytes, bytes]) -> None:
-    """Publish, and wait until the broker has taken all of it."""
-    with socket.create_connection((server.host, server.port), timeout=5) as client:
-        client.sendall(connect(b""))
-        for topic, payload in messages.items():
-            client.sendall(publish(topic, payload))
-        client.sendall(b"\xc0\x00")
-        said = client.makefile("rb")
-        assert said.read(6) == b"\x20\x02\x00\x00\xd0\x00"
-        said.close()
-
-
-def publish(topic: bytes, payload: bytes) -> bytes:
-    """A PUBLISH of QoS 0 with the flag for a retained message."""
-    body = len(topic).to_bytes(2, "big") + topic + payload
-    size, length = len(body), bytearray()
-    while not length or size:
-        length.append(size & 127 | (128 if size > 127 else 0))
-        size >>= 7
-    return b"\x31" + bytes(length) + body
 
 
 @pytest.fixture(scope="module")

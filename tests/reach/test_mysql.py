@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import csv
 import io
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.mysql import ANYBODY, OPEN, SHOP, mariadb, owner, sphinx
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -29,83 +24,6 @@ from probing import Limits, Probe
 from reaching import look
 
 MakeProbe = Callable[..., Probe]
-SHOP = """\
-CREATE DATABASE shop;
-CREATE DATABASE secretdb;
-CREATE TABLE secretdb.hidden (a int);
-CREATE TABLE shop.people (id int, name text, ssn text);
-INSERT INTO shop.people SELECT seq, CONCAT('Ann, "the" ', seq), CONCAT('078-05-', 1000 + seq)\
- FROM shop.seq_1_to_500;
-INSERT INTO shop.people VALUES (501, NULL, NULL);
-CREATE TABLE shop.`we"ird/tab%le ü` (x text);
-INSERT INTO shop.`we"ird/tab%le ü` VALUES ('ünï');
-CREATE TABLE shop.`back``tick` (x text);
-CREATE TABLE shop.`blob` (b longtext);
-INSERT INTO shop.`blob` VALUES (REPEAT('x', 3000000));
-CREATE VIEW shop.looked AS SELECT SLEEP(60);
-ANALYZE TABLE shop.people, shop.`blob`, shop.`we"ird/tab%le ü`, shop.`back``tick`;
-"""
-ANYBODY = "CREATE USER ''@'%';\n"
-OPEN = SHOP + ANYBODY + "GRANT SELECT ON shop.* TO ''@'%';\n"
-
-
-@cache
-def data_of(binary: str) -> Path:
-    """An empty data directory, made once."""
-    folder = Path(tempfile.mkdtemp(prefix="leftopen-mariadb-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    folder.chmod(0o755)
-    servers.give(folder)
-    argv = [binary, "--no-defaults", f"--datadir={folder}/data", "--skip-test-db"]
-    argv += ["--auth-root-authentication-method=normal", "--innodb-log-file-size=4M"]
-    servers._check(argv, folder)
-    return folder / "data"
-
-
-@contextmanager
-def mariadb(sql: str, *args: str) -> Iterator[servers.Server]:
-    """MariaDB; the owner says `sql` to it before, a statement a line. `queries.log` is its log."""
-    binary = servers.need("mariadbd")
-    prepared = data_of(servers.need("mariadb-install-db"))
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        shutil.copytree(prepared, folder / "data")
-        (folder / "init.sql").write_text(sql)
-        servers.give(folder)
-        argv = [binary, "--no-defaults", f"--datadir={folder}/data", f"--port={port}"]
-        argv += [f"--bind-address={servers.CLIENT}", f"--socket={folder}/sock"]
-        argv += ["--skip-name-resolve", "--innodb-log-file-size=4M", "--skip-log-bin"]
-        argv += ["--innodb-flush-log-at-trx-commit=0", f"--pid-file={folder}/pid"]
-        argv += [f"--init-file={folder}/init.sql", "--character-set-server=utf8mb4"]
-        argv += ["--general-log", f"--general-log-file={folder}/queries.log", *args]
-        with servers.running(argv, folder, port) as server:
-            yield server
-
-
-@contextmanager
-def sphinx() -> Iterator[servers.Server]:
-    """Sphinx with one index of one document."""
-    binary = servers.need("searchd")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        conf = folder / "sphinx.conf"
-        conf.write_text(
-            f"index people {{\n type = rt\n path = {folder}/people\n rt_field = content\n"
-            " rt_attr_string = name\n}\n"
-            f"searchd {{\n listen = {servers.CLIENT}:{port}:mysql41\n binlog_path =\n"
-            f" pid_file = {folder}/pid\n log = {folder}/log\n workers = threads\n}}\n"
-        )
-        servers.give(folder)
-        argv = [binary, "--nodetach", "--config", str(conf)]
-        with servers.running(argv, folder, port) as server:
-            yield server
-
-
-def owner(server: servers.Server, sql: str, *way: str) -> str:
-    """What the client of MariaDB shows for `sql`."""
-    login = way or (f"--socket={server.folder}/sock", "-u", "root")
-    argv = [servers.need("mariadb"), "--no-defaults", "-N", *login, "-e", sql]
-    return str(servers._check(argv, server.folder))
 
 
 @pytest.fixture(scope="module")

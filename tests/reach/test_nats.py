@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
@@ -14,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.nats import ORDERS, client, nats, store
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -23,43 +22,7 @@ from probing import Limits, Probe
 from reaching import contacts, look, reach_of, read_all, scope_of
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"The secret is 078-05-1120"
-ORDERS = [SECRET, *(b"order %d" % n for n in range(40))]  # read by several sessions at a time
 QUICK = Limits(seconds=2.0)
-
-
-@contextmanager
-def nats(*args: str) -> Iterator[servers.Server]:
-    binary, port = servers.need("nats-server"), servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, "-a", servers.CLIENT, "-p", str(port), *args]
-        with servers.running(argv, folder, port) as server:
-            yield server
-
-
-@contextmanager
-def client(server: servers.Server) -> Iterator[socket.socket]:
-    with socket.create_connection((server.host, server.port), timeout=5) as connection:
-        connection.sendall(b'CONNECT {"verbose":false}\r\nSUB _INBOX.t 1\r\n')
-        yield connection
-
-
-def publish(subject: bytes, body: bytes) -> bytes:
-    return b"PUB %s _INBOX.t %d\r\n%s\r\n" % (subject, len(body), body)
-
-
-def store(server: servers.Server, stream: str, messages: list[bytes]) -> None:
-    """A stream with these messages, each acknowledged."""
-    config = json.dumps({"name": stream, "subjects": [f"{stream}.>"], "storage": "memory"})
-    with client(server) as connection:
-        said = connection.makefile("rb")
-        create = publish(b"$JS.API.STREAM.CREATE." + stream.encode(), config.encode())
-        for request in (create, *(publish(b"%s.a" % stream.encode(), m) for m in messages)):
-            connection.sendall(request)
-            while not said.readline().startswith(b"MSG"):
-                pass
-            assert b'"error"' not in said.readline()
-        said.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import servers
+from lab.nats_monitor import make_stream, nats
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
@@ -21,29 +18,6 @@ from probing import Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-
-
-@contextmanager
-def nats(*args: str) -> Iterator[tuple[servers.Server, int]]:
-    """The clients' port and that of the monitor."""
-    binary = servers.need("nats-server")
-    port, monitor = servers.free_port(), servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, "-a", servers.CLIENT, "-p", str(port), "-m", str(monitor), *args]
-        with servers.running(argv, folder, port) as server:
-            yield server, monitor
-
-
-def make_stream(server: servers.Server, login: dict[str, str]) -> None:
-    config = json.dumps({"name": "orders", "subjects": ["orders.>"], "storage": "memory"})
-    create = f"PUB $JS.API.STREAM.CREATE.orders _INBOX.t {len(config)}\r\n{config}\r\n"
-    with socket.create_connection((server.host, server.port), timeout=5) as client:
-        hello = json.dumps({"verbose": False, **login})
-        client.sendall(f"CONNECT {hello}\r\nSUB _INBOX.t 1\r\n{create}".encode())
-        with client.makefile("rb") as said:
-            while not said.readline().startswith(b"MSG"):
-                pass
-            assert b'"error"' not in said.readline()
 
 
 def test_names_come_though_the_clients_port_is_closed() -> None:

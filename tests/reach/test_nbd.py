@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 
 import reaching
 import servers
+from lab.nbd import DISK, nbd_server
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
@@ -24,32 +23,7 @@ from leftopen.reach.protocols import nbd
 from probing import Limits, Probe
 
 MakeProbe = Callable[..., Probe]
-DISK = 1_048_576
 GREETING = b"NBDMAGICIHAVEOPT\0\x03"
-
-
-@contextmanager
-def nbd_server(
-    listed: bool, more: str = "", exports: str = "payroll,hr"
-) -> Iterator[servers.Server]:
-    binary = servers.need("nbd-server")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        (folder / "disk").write_bytes(bytes(DISK))
-        text = f"[generic]\nlistenaddr = {servers.CLIENT}\nport = {port}\n"
-        text += f"allowlist = {str(listed).lower()}\n"
-        for name in exports.split(","):
-            text += f"[{name}]\nexportname = {folder}/disk\nreadonly = true\n{more}\n"
-        (folder / "nbd.conf").write_text(text.format(folder=folder))
-        (folder / "nobody").write_text("192.0.2.7\n")
-        servers.give(folder)
-        # In the foreground (-d) it serves one client and ends, so it is let go and ended by its id.
-        start = f"{binary} -C nbd.conf -p {folder}/pid; exec tail -f /dev/null"
-        try:
-            with servers.running(["/bin/sh", "-c", start], folder, port) as server:
-                yield server
-        finally:
-            os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
 
 
 def test_exports_are_listed_by_nbd_server_which_says_no_size(probe: MakeProbe) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.dovecot import pop3
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.reach.api import Context, ObjectRefused
@@ -27,34 +27,11 @@ LETTER = (
 )
 LONG = b"Subject: long\r\n\r\n" + b"0123456789abcdef\r\n" * 4000
 MAILBOXES = {"INBOX": [LETTER, LONG]}
-_POP3 = """\
-protocols = pop3 imap
-service pop3-login {{
-  chroot =
-  inet_listener pop3 {{
-    port = {port}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-}}
-{more}
-"""
-
-
-@contextmanager
-def dovecot(
-    messages: dict[str, list[bytes]], *, open: bool, more: str = ""
-) -> Iterator[servers.Server]:
-    servers.need("pop3", "/usr/lib/dovecot", "/usr/libexec/dovecot")
-    port = servers.free_port(servers.APART)
-    with servers.dovecot(messages, open=open, more=_POP3.format(port=port, more=more)) as server:
-        yield servers.Server(server.host, port, server.folder, server.log)
 
 
 @pytest.fixture(scope="module")
 def open_server() -> Iterator[servers.Server]:
-    with dovecot(MAILBOXES, open=True) as server:
+    with pop3(MAILBOXES, open=True) as server:
         yield server
 
 
@@ -97,7 +74,7 @@ def test_a_fetch_is_cut_and_another_message_refused(
 
 
 def test_open_and_empty(probe: MakeProbe) -> None:
-    with dovecot({}, open=True) as server:
+    with pop3({}, open=True) as server:
         proof = probe("pop3", server.host, server.port).prove()
     assert proof is not None
     assert proof.access is Access.LISTS
@@ -106,7 +83,7 @@ def test_open_and_empty(probe: MakeProbe) -> None:
 
 @pytest.mark.parametrize("more", ["", "disable_plaintext_auth = yes"])
 def test_closed(more: str) -> None:
-    with dovecot(MAILBOXES, open=False, more=more) as server:
+    with pop3(MAILBOXES, open=False, more=more) as server:
         seen = look(server.host, server.port).observation
     assert (seen.protocol, seen.access) == ("pop3", Access.ASKS_CREDENTIAL)
 
@@ -117,7 +94,7 @@ def test_anonymous_behind_stls(probe: MakeProbe) -> None:
         cert, key = servers.certificate(folder)
         servers.give(folder)
         more = f"ssl = required\nssl_cert = <{cert}\nssl_key = <{key}\n"
-        with dovecot(MAILBOXES, open=True, more=more) as server:
+        with pop3(MAILBOXES, open=True, more=more) as server:
             proof = probe("pop3", server.host, server.port).prove()
     assert proof is not None
     assert proof.tls

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.postgresql import CLAIMS, SQL
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -21,38 +22,6 @@ from leftopen.reach.api import Context, ObjectRefused
 from probing import Limits, Probe
 
 MakeProbe = Callable[..., Probe]
-CLAIMS = 'postgresql_roles = ["reader"]'
-SQL = """
-CREATE ROLE reader LOGIN;
-CREATE ROLE nothing LOGIN;
-CREATE DATABASE shop;
-CREATE DATABASE secretdb;
-REVOKE CONNECT ON DATABASE secretdb FROM PUBLIC;
-CREATE TABLE small (a int);
-\\c shop
-CREATE SCHEMA "odd/sch ema";
-CREATE TABLE people (id int, name text, ssn text);
-INSERT INTO people SELECT i, 'Ann, "the" ' || i, '078-05-' || (1000 + i)
-  FROM generate_series(1, 500) i;
-INSERT INTO people VALUES (501, NULL, NULL);
-CREATE TABLE "odd/sch ema"."we""ird.tab%le" (x text);
-INSERT INTO "odd/sch ema"."we""ird.tab%le" VALUES ('ünï');
-CREATE TABLE hidden (a int);
-CREATE TABLE blob (b text);
-INSERT INTO blob VALUES (repeat('x', 3000000));
-CREATE SEQUENCE visits;
-CREATE TABLE readers (who text);
-CREATE TABLE guarded (a int);
-INSERT INTO guarded SELECT generate_series(1, 20000);
-CREATE FUNCTION note() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS
-  $$ BEGIN INSERT INTO readers VALUES (session_user); RETURN true; END $$;
-CREATE POLICY note ON guarded USING (note());
-ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
-CREATE VIEW looked AS SELECT nextval('visits');
-GRANT USAGE ON SCHEMA "odd/sch ema" TO reader;
-GRANT SELECT ON guarded, people, blob, "odd/sch ema"."we""ird.tab%le", looked TO reader;
-ANALYZE;
-"""
 
 
 @pytest.fixture(scope="module")
@@ -158,19 +127,20 @@ def test_no_claim_lists_a_gap(probe: MakeProbe, trusting: servers.Server) -> Non
 
 
 CLOSED = {
-    "scram": ("host all all 127.0.0.1/32 scram-sha-256", "SCRAM"),
-    "reject": ("host all all 127.0.0.1/32 reject", "refused for this address"),
-    "no entry": ("host all all 127.0.0.9/32 trust", "refused for this address"),
+    "scram": ("scram-sha-256", Access.ASKS_CREDENTIAL, "SCRAM"),
+    "reject": ("reject", Access.REFUSED_OR_ABSENT, "refused for this address"),
+    "no entry": ("", Access.REFUSED_OR_ABSENT, "refused for this address"),
 }
 
 
 @pytest.mark.parametrize("kind", CLOSED)
 def test_closed(probe: MakeProbe, kind: str) -> None:
-    line, word = CLOSED[kind]
+    method, access, word = CLOSED[kind]
+    line = f"host all all 127.0.0.1/32 {method}" if method else "host all all 127.0.0.9/32 trust"
     with servers.postgresql(line, sql="CREATE ROLE reader LOGIN PASSWORD 'x'") as server:
         proof = probe("postgresql", server.host, server.port, claims=CLAIMS).prove()
     assert proof is not None
-    assert proof.access is Access.ASKS_CREDENTIAL
+    assert proof.access is access
     assert word in proof.detail
     assert proof.size is None
 

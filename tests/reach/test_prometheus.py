@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.prometheus import OWNER, prometheus
 from leftopen.model.errors import ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -23,50 +22,6 @@ from probing import Limits, Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-# bob, correct-horse
-HASH = "$2y$05$abcdefghijklmnopqrstuuZ0Fx87Pb/Aqb0E90lfvCwzXnaFKUHpS"
-OWNER = "ada.lovelace@example.org"
-CONF = """\
-global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
-scrape_configs:
-  - job_name: payroll
-    static_configs: [{{targets: ["{host}:{port}"], labels: {{owner: "{owner}"}}}}]
-"""
-
-
-@contextmanager
-def prometheus(*, closed: bool = False, scraping: bool = True) -> Iterator[servers.Server]:
-    """Prometheus, once its first sample is there."""
-    binary = servers.need("prometheus")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        conf = folder / "prometheus.yml"
-        said = CONF.format(host=servers.CLIENT, port=port, owner=OWNER)
-        conf.write_text(said if scraping else "scrape_configs: []\n")
-        argv = [binary, f"--config.file={conf}", f"--storage.tsdb.path={folder}/data"]
-        argv += [f"--web.listen-address={servers.CLIENT}:{port}"]
-        if closed:
-            config = folder / "web.yml"
-            config.write_text(f"basic_auth_users: {{bob: '{HASH}'}}\n")
-            argv += [f"--web.config.file={config}"]
-        servers.give(folder)
-        with servers.running(argv, folder, port) as server:
-            if not closed:
-                wait(server, '"value"' if scraping else '"success"')
-            yield server
-
-
-def wait(server: servers.Server, word: str) -> None:
-    """Until a query is answered with this."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        client = http.client.HTTPConnection(server.host, server.port, timeout=5)
-        client.request("GET", "/api/v1/query?query=up")
-        said = client.getresponse().read().decode()
-        client.close()
-        if word in said:
-            return
-    raise RuntimeError(f"no {word} in {said}")
 
 
 @pytest.fixture(scope="module")

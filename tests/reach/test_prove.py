@@ -172,6 +172,40 @@ stores = [{url = "https://a.blob.core.windows.net/box", kind = "azure_blob"}]"""
     assert all(p.request for p in plan)
 
 
+def test_the_plan_says_how_far_to_whom_and_in_whose_name() -> None:
+    more = """exclude = ["127.0.0.9", "127.0.0.8:80"]
+[rules]
+tier = 3
+read_posts = false
+probe_url = "https://probes.example"
+reverse_name = "probe.example"
+[[rules.tiers]]
+networks = ["127.0.0.4/32"]
+tier = 0
+[[rules.tiers]]
+networks = ["127.0.0.5/32"]
+tier = 2"""
+    rates = "connections_per_second = 70\nconnections_per_second_per_host = 7"
+    plan = Reach(scope_of(("127.0.0.0/28",), more=more, rates=rates), KEYRING, "r").plan()
+    told = {p.what: p.request for p in plan}
+    assert told["127.0.0.0/28, 1 ports"].startswith("tier 3: ")
+    assert "at most one record" in told["127.0.0.0/28, 1 ports"]
+    assert "sample" not in told["127.0.0.0/28, 1 ports"]
+    assert told["of these 127.0.0.4/32"] == "tier 0: nothing"
+    assert told["of these 127.0.0.5/32"].endswith("GET of the first page")
+    assert told["of these 127.0.0.9 (excluded)"] == "nothing"
+    assert told["of these 127.0.0.8:80 (excluded)"] == "nothing"
+    assert "70 connections a second, 7 to one host" in told["all of it together, at most"]
+    assert "+https://probes.example" in told["each HTTP request (User-Agent)"]
+    assert "probe.example" in told["each connection"]
+    assert "read_posts is off" in told["reads that exist only as HTTP POST"]
+
+
+def test_the_plan_names_no_proof_where_the_rules_allow_none() -> None:
+    plan = Reach(scope_of(more="[rules]\ntier = 2"), KEYRING, "r").plan()
+    assert not [p for p in plan if "that speaks" in p.what]
+
+
 def test_a_name_that_does_not_resolve_is_a_gap() -> None:
     def fails(name: str) -> list[str]:
         raise OSError("no such name")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
-import signal
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.rabbitmq import Broker, rabbitmq
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
@@ -25,68 +22,12 @@ from probing import Limits, Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-OWNER = {"Authorization": "Basic " + base64.b64encode(b"guest:guest").decode()}
-
-
-@dataclass(frozen=True)
-class Broker:
-    """One RabbitMQ: its AMQP and its management."""
-
-    amqp: int
-    api: int
-
-    def get(self, path: str, method: str = "GET", body: str = "") -> tuple[int, bytes]:
-        """What the owner gets, who is logged in."""
-        client = http.client.HTTPConnection(servers.CLIENT, self.api, timeout=10)
-        try:
-            client.request(method, path, body, OWNER)
-            said = client.getresponse()
-            return said.status, said.read()
-        finally:
-            client.close()
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    # The one in /usr/sbin insists on the user rabbitmq.
-    binary = servers.need("rabbitmq-server", "/usr/lib/rabbitmq/bin")
-    epmd = servers.need("epmd")
-    made = Broker(servers.free_port(), servers.free_port())
-    names = servers.free_port()
-    with servers.scratch() as folder:
-        (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = {servers.CLIENT}:{made.amqp}\n"
-            f"management.tcp.ip = {servers.CLIENT}\nmanagement.tcp.port = {made.api}\n"
-        )
-        (folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_amqp1_0].")
-        env = {
-            "ERL_EPMD_ADDRESS": servers.CLIENT,
-            "ERL_EPMD_PORT": str(names),
-            "RABBITMQ_NODENAME": f"leftopen{made.amqp}@localhost",
-            "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq",
-            "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
-            "RABBITMQ_LOG_BASE": f"{folder}/log",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
-            "RABBITMQ_DIST_PORT": str(servers.free_port()),
-        }
-        # Its name server would be a daemon that outlives it, were there none.
-        with (
-            servers.running([epmd, "-port", str(names)], folder, names),
-            servers.running([binary], folder, made.api, env=env, stop=signal.SIGKILL),
-        ):
-            owner(made)
-            yield made
-
-
-def owner(broker: Broker) -> None:
-    """Two queues, one with a message."""
-    deadline = time.monotonic() + 20
-    while broker.get("/api/queues/%2F/orders", "PUT", "{}")[0] not in (201, 204):
-        assert time.monotonic() < deadline
-    assert broker.get("/api/queues/%2F/empty", "PUT", "{}")[0] == 201
-    body = {"properties": {}, "routing_key": "orders", "payload": "x", "payload_encoding": "string"}
-    sent = broker.get("/api/exchanges/%2F/amq.default/publish", "POST", json.dumps(body))
-    assert json.loads(sent[1]) == {"routed": True}
+    with rabbitmq() as made:
+        yield made
 
 
 def test_the_management_asks_although_its_page_is_200(broker: Broker) -> None:

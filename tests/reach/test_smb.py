@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
 import socketserver
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -21,6 +19,7 @@ from hypothesis import strategies as st
 
 import reaching
 import servers
+from lab.samba import PRIV, PUB, samba
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -43,58 +42,6 @@ FEW = {
     "deep/er/big.bin": BIG,
     **{f"many/file number {n:04d} with a long name.txt": b"x" for n in range(130)},
 }
-PUB = ("path = {folder}/files", "guest ok = yes")
-PRIV = ("path = {folder}/files",)
-_GLOBAL = """\
-[global]
-smb ports = {port}
-interfaces = {host}
-bind interfaces only = yes
-disable netbios = no
-load printers = no
-printcap name = /dev/null
-disable spoolss = yes
-map to guest = Bad User
-guest account = {user}
-lock directory = {folder}/run
-state directory = {folder}/run
-cache directory = {folder}/run
-pid directory = {folder}/run
-private dir = {folder}/run
-ncalrpc dir = {folder}/run/ncalrpc
-"""
-
-
-def _end_helpers(file: Path) -> None:
-    """smbd starts the server of its pipes as a daemon, in a process group of its own."""
-    if file.exists():
-        with suppress(ProcessLookupError):
-            os.killpg(int(file.read_text()), signal.SIGKILL)
-
-
-@contextmanager
-def samba(
-    shares: Mapping[str, Sequence[str]], *settings: str, files: Mapping[str, bytes] = FILES
-) -> Iterator[servers.Server]:
-    """smbd over `<folder>/files`; `settings` are lines of its [global]."""
-    binary = servers.need("smbd")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        servers.plant(folder / "files", files)
-        (folder / "run").mkdir()
-        text = _GLOBAL.format(port=port, host=servers.CLIENT, folder=folder, user=servers._user())
-        lines = [text, *settings]
-        for name, extra in shares.items():
-            lines += [f"[{name}]", *extra]
-        conf = folder / "smb.conf"
-        conf.write_text("\n".join(lines).replace("{folder}", str(folder)) + "\n")
-        servers.give(folder)
-        argv = [binary, "-F", "--no-process-group", "-s", str(conf), "-l", str(folder)]
-        try:
-            with servers.running(argv, folder, port, stop=signal.SIGKILL) as server:
-                yield server
-        finally:
-            _end_helpers(folder / "run" / "samba-dcerpcd.pid")
 
 
 def smbclient(server: servers.Server, *words: str, share: str) -> str:
@@ -107,7 +54,8 @@ def smbclient(server: servers.Server, *words: str, share: str) -> str:
 
 @pytest.fixture(scope="module")
 def open_server() -> Iterator[servers.Server]:
-    with samba({"pub": PUB, "priv": PRIV, "hidden": (*PUB, "browseable = no")}) as server:
+    shares = {"pub": PUB, "priv": PRIV, "hidden": (*PUB, "browseable = no")}
+    with samba(shares, files=FILES) as server:
         (server.folder / "files" / "link").symlink_to("/etc/passwd")
         (server.folder / "files" / "locked.txt").write_bytes(b"locked")
         (server.folder / "files" / "locked.txt").chmod(0o600)

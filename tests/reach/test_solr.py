@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.solr import CORE, FRONT, PERSON, REFUSED, Reply, as_json, serving
 from leftopen.model.errors import OutOfScope
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Reason
@@ -18,46 +19,6 @@ from probing import Probe
 from reaching import NOT_FOUND, answer, look, reach_of, read_all, scope_of, web
 
 MakeProbe = Callable[..., Probe]
-Reply = Callable[[str], bytes]
-PERSON = {"id": "1", "ssn": "078-05-1120"}
-
-
-def as_json(value: object, status: str = "200 OK") -> bytes:
-    return answer(json.dumps(value).encode(), status, "application/json;charset=utf-8")
-
-
-FRONT = answer(b"", "302 Found", more={"Location": "http://127.0.0.1:8983/solr/"})
-JETTY = b"<html><body><h2>HTTP ERROR 401</h2> Reason: require authentication</body></html>"
-REFUSED = answer(JETTY, "401 require authentication", more={"WWW-Authenticate": 'Basic realm="s"'})
-CORE = {"name": "people", "index": {"numDocs": 3, "sizeInBytes": 9000, "current": True}}
-EMPTY = {"name": "empty", "index": {"numDocs": 0, "sizeInBytes": 69}}
-
-
-def serving(
-    version: str = "9.6.1",
-    cores: object = None,
-    docs: bytes | None = None,
-    info: bytes | None = None,
-) -> Reply:
-    """A standalone Solr with a core of three documents and an empty one."""
-    named = cores if cores is not None else {"people": CORE, "empty": EMPTY}
-    system = {"responseHeader": {"status": 0}, "mode": "std"}
-    page = {"numFound": 3, "start": 0, "docs": [PERSON]}
-
-    def reply(path: str) -> bytes:
-        if path == "/":
-            return FRONT
-        if path.startswith("/solr/admin/info/system"):
-            return info or as_json({**system, "lucene": {"solr-spec-version": version}})
-        if path.startswith("/solr/admin/cores?action=STATUS"):
-            if isinstance(named, bytes):
-                return named
-            return as_json({"responseHeader": {}, "initFailures": {}, "status": named})
-        if path.startswith("/solr/people/select?"):
-            return docs or as_json({"responseHeader": {}, "response": page})
-        return NOT_FOUND
-
-    return reply
 
 
 @pytest.mark.parametrize("version", ["3.6.2", "4.10.4", "6.6.6", "8.11.4", "9.6.1"])

@@ -7,110 +7,54 @@ verdict and the size are right, only reads were sent, and no server changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Lock
 
 import pytest
 
 import servers
-from lab.config import Config, configs
-from lab.relay import Relay, relays
+from lab.config import configs
+from lab.laboratory import Stand, laboratory
 from lab.verbs import sent_verbs, strange
 from leftopen.model.exposure import OPEN
-from leftopen.model.scope import Target, parse_scope
 from leftopen.reach.api import Outcome
-from leftopen.reach.prove import Limits
-from probing import NOW
-from reaching import reach_of
 
 TABLE = configs()
-AT_ONCE = 4  # starts at the same time
 
 
 @dataclass
 class Looked:
     """One row after the look."""
 
-    config: Config
+    stand: Stand
     outcome: Outcome
-    relay: Relay | None
     before: object
     after: object
 
 
+@dataclass
+class Results:
+    """All rows after the look, and why others could not be started."""
+
+    rows: dict[str, Looked]
+    missing: dict[str, str]
+
+    def __getitem__(self, name: str) -> Looked:
+        """The row; the test is skipped where the machine lacks the server."""
+        if name in self.missing:
+            servers.absent(self.missing[name])
+        return self.rows[name]
+
+
 @pytest.fixture(scope="module")
-def looked() -> Iterator[dict[str, Looked]]:
-    with ExitStack() as stack, relays() as gates:
-        up = _start(stack)
-        ends: dict[str, tuple[str, int, Relay | None]] = {}
-        for number, config in enumerate(TABLE):
-            server = up[config.name]
-            if config.direct:
-                ends[config.name] = (server.host, server.port, None)
-                continue
-            host = f"127.1.{number // 250}.{1 + number % 250}"
-            relay = gates.to(server, host, config.port, tls=config.tls)
-            ends[config.name] = (relay.host, relay.port, relay)
-        before = {c.name: c.state(up[c.name]) for c in TABLE if c.state}
-        outcomes = _prove(ends)
-        yield {
-            c.name: Looked(
-                c,
-                outcomes[c.name],
-                ends[c.name][2],
-                before.get(c.name),
-                c.state(up[c.name]) if c.state else None,
-            )
-            for c in TABLE
+def looked() -> Iterator[Results]:
+    with laboratory(TABLE) as lab:
+        before = {name: stand.state() for name, stand in lab.stands.items()}
+        outcomes = lab.prove()
+        rows = {
+            name: Looked(stand, outcomes[name], before[name], stand.state())
+            for name, stand in lab.stands.items()
         }
-
-
-def _start(stack: ExitStack) -> dict[str, servers.Server]:
-    lock = Lock()
-
-    def start(config: Config) -> servers.Server:
-        manager = config.start()
-        server = manager.__enter__()
-        with lock:
-            stack.push(manager)
-        return server
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        made = {c.name: pool.submit(start, c) for c in TABLE}
-    failed = {name: f.exception() for name, f in made.items() if f.exception()}
-    for name, error in failed.items():
-        raise RuntimeError(f"{name} did not start") from error
-    return {name: f.result() for name, f in made.items()}
-
-
-def _prove(ends: dict[str, tuple[str, int, Relay | None]]) -> dict[str, Outcome]:
-    """One call for all of them, as a run would do it."""
-    stores = "".join(
-        f'[[targets.stores]]\nurl = "{_url(c, ends)}"\nkind = "{c.store}"\n'
-        for c in TABLE
-        if c.store
-    )
-    claims = "\n".join(dict.fromkeys(c.claims for c in TABLE if c.claims))
-    text = (
-        "version = 1\n[rates]\nconnections_per_second = 10000\n"
-        "connections_per_second_per_host = 1000\n"
-        f'[claims]\n{claims}\n[targets]\nnetworks = ["127.0.0.0/12"]\n{stores}'
-    )
-    scope = parse_scope(text, "scope.toml", NOW)
-    reach = reach_of(scope, Limits(seconds=12.0))
-    named = {t.url: t for t in reach.targets() if isinstance(t, Target)}
-    targets = {
-        c.name: named[_url(c, ends)] if c.store else scope.target(*ends[c.name][:2]) for c in TABLE
-    }
-    names = {id(t): name for name, t in targets.items()}
-    return {names[id(o.target)]: o for o in reach.prove(targets.values())}
-
-
-def _url(config: Config, ends: dict[str, tuple[str, int, Relay | None]]) -> str:
-    host, port, _ = ends[config.name]
-    return f"http{'s' if config.tls else ''}://{host}:{port}{config.path}"
+        yield Results(rows, lab.missing)
 
 
 def test_enough_servers_and_states() -> None:
@@ -120,34 +64,35 @@ def test_enough_servers_and_states() -> None:
 
 
 @pytest.mark.parametrize("name", [c.name for c in TABLE])
-def test_the_verdict_is_right(name: str, looked: dict[str, Looked]) -> None:
+def test_the_verdict_is_right(name: str, looked: Results) -> None:
     row = looked[name]
-    seen = row.outcome.observation
-    assert (seen.access, seen.protocol) == (row.config.access, row.config.protocol), seen.detail
-    assert seen.tls is row.config.tls
-    if row.config.objects is not None:
+    config, seen = row.stand.config, row.outcome.observation
+    assert (seen.access, seen.protocol) == (config.access, config.protocol), seen.detail
+    assert seen.tls is (config.tls or config.upgraded)
+    if config.objects is not None:
         assert seen.size is not None
-        assert seen.size.objects == row.config.objects
-    if row.config.sized:
+        assert seen.size.objects == config.objects
+    if config.sized:
         assert seen.size is not None
         assert seen.size.objects or seen.size.bytes
 
 
-def test_no_closed_one_is_called_open(looked: dict[str, Looked]) -> None:
-    closed = [r for r in looked.values() if r.config.access not in OPEN]
+def test_no_closed_one_is_called_open(looked: Results) -> None:
+    closed = [r for r in looked.rows.values() if r.stand.config.access not in OPEN]
     assert closed
-    assert [r.config.name for r in closed if r.outcome.observation.access in OPEN] == []
+    wrong = [r.stand.config.name for r in closed if r.outcome.observation.access in OPEN]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", [c.name for c in TABLE if not c.direct])
-def test_only_reads_were_sent(name: str, looked: dict[str, Looked]) -> None:
-    row = looked[name]
-    assert row.relay is not None
-    assert row.relay.sent  # one that refuses unasked hears nothing, but it was connected to
-    for stream in row.relay.sent:
-        assert strange(sent_verbs(bytes(stream), row.config.protocol)) == []
+def test_only_reads_were_sent(name: str, looked: Results) -> None:
+    relay = looked[name].stand.relay
+    assert relay is not None
+    assert relay.sent  # one that refuses unasked hears nothing, but it was connected to
+    for stream in relay.sent:
+        assert strange(sent_verbs(bytes(stream), looked[name].stand.config.protocol)) == []
 
 
 @pytest.mark.parametrize("name", [c.name for c in TABLE if c.state])
-def test_no_server_changed(name: str, looked: dict[str, Looked]) -> None:
+def test_no_server_changed(name: str, looked: Results) -> None:
     assert looked[name].before == looked[name].after

@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.webdav import FILES, rclone, wsgidav
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
 from leftopen.reach.protocols.webdav import WEBDAV, parse_multistatus
 from leftopen.reach.reach import object_name
 from reaching import NOT_FOUND, answer, look, reach_of, read_all, scope_of, web
-
-SECRET = b"number 078-05-1120\n"
-FILES = {"a b%41#?.txt": SECRET, "sub/deep/x.eml": SECRET * 2, "empty": b"", "sub/y": b"y" * 9000}
-
-
-def binary(name: str) -> str:
-    """A server of PyPI: in $LEFTOPEN_WEBDAV_BIN, beside this Python, or on the PATH."""
-    return servers.need(
-        name, os.environ.get("LEFTOPEN_WEBDAV_BIN", ""), str(Path(sys.executable).parent)
-    )
-
-
-@contextmanager
-def wsgidav(auth: str) -> Iterator[servers.Server]:
-    """WsgiDAV; `auth` is "open", "basic" or "digest"."""
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        servers.plant(folder / "www", FILES)
-        users: object = True if auth == "open" else {"bob": {"password": "correct-horse"}}
-        config = {
-            "host": servers.CLIENT,
-            "port": port,
-            "provider_mapping": {"/": {"root": str(folder / "www"), "readonly": True}},
-            "simple_dc": {"user_mapping": {"*": users}},
-            "http_authenticator": {
-                "accept_basic": auth == "basic",
-                "accept_digest": auth == "digest",
-                "default_to_digest": auth == "digest",
-            },
-        }
-        (folder / "wsgidav.json").write_text(json.dumps(config))
-        argv = [binary("wsgidav"), "--config", str(folder / "wsgidav.json")]
-        with servers.running(argv, folder, port) as server:
-            yield server
-
-
-@contextmanager
-def rclone(*args: str) -> Iterator[servers.Server]:
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        servers.plant(folder / "www", FILES)
-        argv = [binary("rclone"), "serve", "webdav", "--addr", f"{servers.CLIENT}:{port}"]
-        argv += ["--read-only", "--config", "", *args, str(folder / "www")]
-        with servers.running(argv, folder, port) as server:
-            yield server
-
 
 OPEN: dict[str, Callable[[], object]] = {"WsgiDAV": lambda: wsgidav("open"), "rclone": rclone}
 
