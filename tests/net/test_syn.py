@@ -273,6 +273,10 @@ GATES = [
     "",
     'exclude = ["10.0.0.4/30", "10.0.0.16:80", "10.0.0.16/30:443", "fd00::1", "[fd00::2]:80"]',
     'exclude = ["10.0.0.0/28", "10.0.0.0/27"]',
+    '[[rules.tiers]]\nnetworks = ["10.0.0.4/30", "fd00::/64"]\ntier = 0\n'
+    '[[rules.tiers]]\nnetworks = ["10.0.0.16/31"]\ntier = 2',
+    '[rules]\ntier = 0\n[[rules.tiers]]\nnetworks = ["10.0.0.16/30", "10.0.0.50/32"]\ntier = 4\n'
+    '[[rules.tiers]]\nnetworks = ["10.0.0.17/32"]\ntier = 0',
 ]
 
 

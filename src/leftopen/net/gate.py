@@ -14,7 +14,7 @@ from leftopen.model.scope import Scope
 
 
 class Gate:
-    """The networks of a scope without its exclusions."""
+    """The networks of a scope without its exclusions and the addresses of tier 0."""
 
     def __init__(self, scope: Scope) -> None:
         """`scope` has been checked by `parse_scope`, so its exclusions can be read."""
@@ -26,6 +26,12 @@ class Gate:
             network, _, port = text.partition(":")
             where = ports.setdefault(int(port), []) if port else whole
             where.append(ipaddress.IPv4Network(network))
+        rules = scope.file.rules
+        tiers = [(n, r.tier) for r in rules.tiers for n in r.networks if ":" not in n]
+        whole += [ipaddress.IPv4Network(n) for n, tier in tiers if tier == 0]
+        # Where nothing is asked by default, only what another tier names is.
+        named = (ipaddress.IPv4Network(n) for n, _ in tiers)
+        self._named = _Ranges(named) if rules.tier == 0 else None
         inside = (n for n in scope.networks if isinstance(n, ipaddress.IPv4Network))
         self._inside = _Ranges(inside)
         self._whole = _Ranges(whole)
@@ -34,6 +40,8 @@ class Gate:
     def admits(self, address: int, port: int) -> bool:
         """Whether a packet may go to this IPv4 address (as a number) and port."""
         if address not in self._inside or address in self._whole:
+            return False
+        if self._named is not None and address not in self._named:
             return False
         shut = self._ports.get(port)
         return shut is None or address not in shut

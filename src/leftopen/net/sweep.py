@@ -105,12 +105,23 @@ class ConnectSweep:
     """One pass over many targets, at most `limit` connects in flight, within the Meter's rates."""
 
     def __init__(
-        self, places: Places, meter: Meter, patience: Patience, *, limit: int | None = None
+        self,
+        places: Places,
+        meter: Meter,
+        patience: Patience,
+        *,
+        packets: int = 1,
+        limit: int | None = None,
     ) -> None:
-        """`patience` says how long an answer is awaited."""
+        """`patience` says how long an answer is awaited; `packets` is what one connect may cost.
+
+        Where the wait is longer than SECOND_SYN the kernel asks again by itself, and the rates
+        are kept for both packets.
+        """
         self._places = places
         self._meter = meter
         self._patience = patience
+        self._packets = packets
         self._limit = limit or in_flight_limit()
         self._poll = select.epoll()
         self._flying: dict[int, tuple[socket.socket, int, float]] = {}
@@ -158,8 +169,10 @@ class ConnectSweep:
                 heapq.heappush(self._held, (now + wait, number))
                 continue
             start = self._meter.slot(address, now)
-            if start - now > 0.001:  # below that, sleeping costs more than it spares
-                self._gather(start - now)
+            for _ in range(1, self._packets):
+                self._meter.slot(address, now)
+            while (left := start - time.monotonic()) > 0.001:  # below that, sleeping costs more
+                self._gather(left)  # an answer ends it early, and its time has not come yet
             self._connect(number, address, port)
         return True
 

@@ -316,8 +316,9 @@ class _Look:
     def _of_port(self, tls: bool) -> Iterable[Protocol]:
         """The protocols whose usual port this is, those over HTTP left out."""
         for protocol in self.probing.protocols:
-            usual = self.port in (protocol.tls_ports if tls else protocol.ports)
-            if usual and not _web(protocol) and not protocol.named_only:
+            # Some speak TLS at the port that they have in clear (memcached -Z, Redis, etcd).
+            ports = (*protocol.tls_ports, *protocol.ports) if tls else protocol.ports
+            if self.port in ports and not _web(protocol) and not protocol.named_only:
                 yield protocol
 
     async def _over_http(self, tls: bool) -> Outcome | None:

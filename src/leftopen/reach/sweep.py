@@ -247,7 +247,8 @@ class Sweep:
                 self._notes.append(f"no raw packets here ({e.strerror}): asked by connects")
         if self._kernel_asks:
             timeout = self._scope.file.rates.timeout_seconds
-            return ConnectSweep(self.space, self._meter, Patience(timeout, SECOND_WAIT, SECOND_SYN))
+            patience = Patience(timeout, SECOND_WAIT, SECOND_SYN)
+            return ConnectSweep(self.space, self._meter, patience, packets=2)
         return ConnectSweep(self.space, self._meter, self._patience)
 
     def _draw(self, part: Part, order: Order) -> Iterator[int]:

@@ -295,6 +295,8 @@ def _verdict(look: Look, is_open: list[Share], read: bool) -> tuple[Access, str]
         return Access.LISTS, f"{way} ({names}); no file was read"
     asks = sum(share.asks for share in look.shares)
     closed = f"none of {len(look.shares)} shares opens ({asks} ask for a login)"
+    untried = sum(share.disk for share in look.listed) - len(look.shares)
+    closed += f"; {untried} were not tried" if untried > 0 else ""
     if any(share.disk for share in look.listed):
         return Access.LISTS, f"the share list is given to a null session; {closed}"
     failed = [share.said for share in look.shares if not share.asks and not share.absent]
