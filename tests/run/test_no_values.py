@@ -75,21 +75,31 @@ def test_no_planted_value_gets_out(incident_served: Incident, tmp_path: Path, en
     case = incident_served.case_folder(outputs / "case")
     environment = {**incident_served.environment, "TMPDIR": str(outputs)}
     command = [*LEFTOPEN, "run", str(incident_served.scope), "--dir", str(case)]
-    with (outputs / "stdout").open("wb") as out, (outputs / "stderr").open("wb") as error:
-        process = subprocess.Popen(
-            [*command, "--json"], env=environment, stdout=out, stderr=error, cwd=outputs
-        )
-        if ending != "finished":
-            while process.poll() is None and _written(case) < 300_000:  # into reading contents
-                time.sleep(0.005)
-            process.send_signal(signal.SIGABRT)  # faulthandler writes a crash dump to stderr
-        process.wait(timeout=120)
-    assert process.returncode in ((13, 14) if ending == "finished" else (-signal.SIGABRT,))
+    killed = ending != "finished"
+    for _ in range(3 if killed else 1):  # on a loaded machine the kill may come too late
+        code = _run([*command, "--json"], environment, outputs, case if killed else None)
+        if code == -signal.SIGABRT:
+            break
+    assert code in ((-signal.SIGABRT,) if killed else (13, 14))
     assert _written(case) >= 300_000
-    assert ending == "finished" or b"Fatal Python error" in (outputs / "stderr").read_bytes()
+    assert not killed or b"Fatal Python error" in (outputs / "stderr").read_bytes()
     values = {v for v in incident_served.truth.values if len(v.replace("-", "")) >= 9}
     assert len(values) > 100
     assert leaks(outputs, values) == []
+
+
+def _run(
+    command: list[str], environment: dict[str, str], outputs: Path, killed: Path | None
+) -> int:
+    """The exit code; `killed` is the case folder of a run that is to be ended in the middle."""
+    before = _written(killed) if killed else 0
+    with (outputs / "stdout").open("wb") as out, (outputs / "stderr").open("wb") as error:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=error, cwd=outputs)
+        if killed:
+            while process.poll() is None and _written(killed) < before + 300_000:
+                time.sleep(0.005)  # until it reads contents
+            process.send_signal(signal.SIGABRT)  # faulthandler writes a crash dump to stderr
+        return process.wait(timeout=120)
 
 
 def _written(case: Path) -> int:

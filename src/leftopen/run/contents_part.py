@@ -18,7 +18,6 @@ from leftopen.model.redact import Keyring, safe
 from leftopen.model.run import Listing
 from leftopen.reach.reach import FetchedObject, Reach, object_name
 from leftopen.run.job import Job
-from leftopen.run.local import map_units
 
 SAMPLES = 4  # the tier of the rules of engagement that lets a sample be read
 WORKERS = min(4, os.cpu_count() or 1)
@@ -92,7 +91,7 @@ def _fetch_sample(job: Job, reach: Reach, exposure: Exposure, sample: sampling.S
     )
     # In processes of their own: a document that kills its native reader costs that document only.
     work = partial(_examined, job.keyring.raw, exposure.protocol)
-    for task, result in map_units(work, fetched, workers=WORKERS):
+    for task, result in job.workers.map(work, fetched):
         unit = _unit(job, exposure, task.item.ref)
         found = [_crash(task, exposure, result)] if isinstance(result, BaseException) else result
         job.run.finish(stage, unit, found)

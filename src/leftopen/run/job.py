@@ -13,6 +13,7 @@ from leftopen.model.gap import Gap
 from leftopen.model.record import Record
 from leftopen.model.redact import Keyring
 from leftopen.run.inputs import Inputs
+from leftopen.run.local import Workers
 from leftopen.run.progress import Progress
 from leftopen.store.runs import Run
 
@@ -27,6 +28,7 @@ class Job:
     run: Run
     keyring: Keyring
     progress: Progress
+    workers: Workers
     folder: Path  # for what is of use only until the run has ended
 
     @property

@@ -22,38 +22,72 @@ U = TypeVar("U")
 R = TypeVar("R")
 
 
+class Workers:
+    """Processes that outlive one job, since each takes a second to start. A context manager."""
+
+    def __init__(self, count: int) -> None:
+        """Nothing is started before it is needed; 0 means this process."""
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def pool(self) -> ProcessPoolExecutor:
+        """The processes, started where they are not."""
+        self._pool = self._pool or _pool(self.count)
+        return self._pool
+
+    def end(self) -> None:
+        """End them: what is asked for next starts others."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+
+    def map(
+        self, work: Callable[[U], R], units: Iterable[U]
+    ) -> Iterator[tuple[U, R | BaseException]]:
+        """Each unit with its result, or the exception that ended it, in the order of completion.
+
+        `work` must be an importable function and units and results picklable. A worker that dies
+        takes down only the units that it held: they are tried again, one at a time, and the one
+        that kills its worker again is given back with the error.
+        """
+        if self.count < 1:
+            yield from ((unit, _attempt(work, unit)) for unit in units)
+            return
+        held: list[U] = []
+        waiting = iter(units)
+        running: dict[Future[R], U] = {}
+        try:
+            while not held:
+                for unit in islice(waiting, max(0, 2 * self.count - len(running))):
+                    running[self.pool().submit(work, unit)] = unit
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    unit = running.pop(future)
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        held.extend([unit, *running.values()])
+                        running.clear()
+                        break
+                    yield unit, error or future.result()
+        finally:
+            if held or running:  # broken, or left in the middle
+                self.end()
+        yield from _one_by_one(work, [*held, *waiting])
+
+
 def map_units(
     work: Callable[[U], R], units: Iterable[U], workers: int
 ) -> Iterator[tuple[U, R | BaseException]]:
-    """Each unit with its result, or with the exception that ended it, in the order of completion.
-
-    `work` must be an importable function and units and results picklable. 0 workers means this
-    process. A worker that dies takes down only the units that it held: they are tried again, one
-    at a time, and the one that kills its worker again is given back with the error.
-    """
-    if workers < 1:
-        yield from ((unit, _attempt(work, unit)) for unit in units)
-        return
-    held: list[U] = []
-    waiting = iter(units)
-    with _pool(workers) as pool:
-        running: dict[Future[R], U] = {}
-        while True:
-            for unit in islice(waiting, max(0, 2 * workers - len(running))):
-                running[pool.submit(work, unit)] = unit
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                unit = running.pop(future)
-                error = future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    held.extend([unit, *running.values()])
-                    running.clear()
-                    break
-                yield unit, error or future.result()
-            if held:
-                break
-    yield from _one_by_one(work, [*held, *waiting])
+    """`Workers.map` with processes of its own."""
+    with Workers(workers) as own:
+        yield from own.map(work, units)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

@@ -28,6 +28,7 @@ from leftopen.run import contents_part, reach_part, trace_part
 from leftopen.run.inputs import STORE_FILE, case_folder, open_scope
 from leftopen.run.job import Job
 from leftopen.run.keys import keyring_of
+from leftopen.run.local import Workers
 from leftopen.run.outputs import write_reports
 from leftopen.run.progress import Progress, Silent
 from leftopen.store.store import Store
@@ -51,8 +52,9 @@ def investigate(
     organisation = file.authority.organisation if file.authority else ""
     with Store.open(store or folder / STORE_FILE) as opened:
         run = opened.begin_run(inputs.scope.sha256, file.vantage, organisation, now(), __version__)
-        job = Job(inputs, run, keyring, progress or Silent(), folder)
-        _work(job)
+        with Workers(contents_part.WORKERS) as workers:
+            job = Job(inputs, run, keyring, progress or Silent(), workers, folder)
+            _work(job)
         made = _account(job, (*bundled(), *opened.pages()))
         run.close(now())
         opened.save_investigation(run.id, made)
