@@ -43,6 +43,17 @@ need nbd-server nbd-server
 need nbdkit nbdkit
 need ip iproute2
 need nghttpd nghttp2-server
+need apache2 apache2
+need lighttpd lighttpd
+need webfsd webfs
+need unshare util-linux
+need gcc gcc
+python3 -c "import sys; sys.exit(not __import__('importlib.util').util.find_spec('pyftpdlib'))" 2>/dev/null ||
+    [ -e /usr/lib/python3/dist-packages/pyftpdlib ] || missing="$missing python3-pyftpdlib"
+# What ProFTPD needs; itself it is only unpacked, see below.
+for library in libhiredis0.14 libmemcached11 libmemcachedutil2 libpcre2-posix3; do
+    dpkg -s $library >/dev/null 2>&1 || missing="$missing $library"
+done
 need podman podman
 need squid squid
 need tinyproxy tinyproxy
@@ -83,6 +94,17 @@ if [ -n "$missing" ]; then
         echo "not root: these test servers stay absent, their tests are skipped:$missing" >&2
     fi
 fi
+# The FTP servers of Debian exclude each other: all but vsftpd are unpacked and not installed.
+unpacked="$here/.servers/unpacked"
+for package in proftpd-core pure-ftpd; do
+    [ -d "$unpacked/$package" ] && continue
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || break
+    folder=$(mktemp -d)
+    (cd "$folder" && apt-get download -qq $package >/dev/null 2>&1 && mkdir -p "$unpacked" &&
+        dpkg -x ./*.deb "$unpacked/$package") ||
+        echo "$package could not be unpacked; its tests are skipped" >&2
+    rm -rf "$folder"
+done
 for lock in requirements-servers.lock requirements-servers-bare.lock; do
     python="$here/.servers/venv/bin/python"
     cmp -s "$here/$lock" "$here/.servers/venv/$lock" && continue
