@@ -129,3 +129,16 @@ def test_shown_text_has_no_controls_and_stays_short(text: str) -> None:
     assert said.isprintable()
     assert len(said) <= plain.LONGEST * 6
     said.encode()  # no lone surrogate is left
+
+
+@pytest.mark.parametrize(
+    ("word", "count", "said"),
+    [
+        ("messages", 1, "message"),
+        ("entries", 1, "entry"),
+        ("rows", 2, "rows"),
+        ("keys", None, "keys"),
+    ],
+)
+def test_one_of_a_unit_is_in_the_singular(word: str, count: int | None, said: str) -> None:
+    assert plain.unit(word, count) == said

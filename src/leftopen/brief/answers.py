@@ -287,7 +287,7 @@ def _store(exposure: Exposure) -> str:
     held = exposure.size
     if held is None or (held.objects is None and held.bytes is None):
         return "How much it holds is not known."
-    unit = _name(held.unit)
+    unit = plain.unit(_name(held.unit), held.objects)
     objects = "" if held.objects is None else f"{plain.count(held.objects)} {unit}"
     volume = "" if held.bytes is None else plain.size(held.bytes)
     least = "" if held.complete else "at least "

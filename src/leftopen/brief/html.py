@@ -246,6 +246,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "minute": plain.minute,
     "sentence": answers.sentence,
     "silence": plain.silence,
+    "unit": plain.unit,
     "where": where,
     "whole": whole,
     "gap_groups": gap_groups,

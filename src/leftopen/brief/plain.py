@@ -288,3 +288,10 @@ def estimate(value: Estimate | None) -> str:
         return f"{value.value:,.0f} of {value.population:,} (all read)"
     low, high = math.floor(value.low), math.ceil(value.high)
     return f"about {value.value:,.0f} of {value.population:,} (95%: {low:,} to {high:,})"
+
+
+def unit(word: str, count: int | None) -> str:
+    """The unit of a store's size, in the singular for one: messages, keys, entries."""
+    if count != 1 or not word.endswith("s"):
+        return word
+    return f"{word[:-3]}y" if word.endswith("ies") else word[:-1]
