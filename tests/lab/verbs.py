@@ -35,6 +35,7 @@ LINE_READS = _words(
     "VERSION STATS LRU_CRAWLER GET GETS LIST-TUBES STATS-TUBE PEEK-READY PEEK PEEK-BURIED "
     "PEEK-DELAYED USE CONNECT PING PONG SUB UNSUB PUB INFO SRVR RUOK ENVI MNTR CONF"
 )
+_REQUEST = re.compile(rb"([A-Z]{3,20}) (\S+) HTTP/1\.[01]\r\n")
 _WORD = re.compile(rb"[A-Za-z_-]{2,16}")
 
 
@@ -75,6 +76,10 @@ READS: dict[str, frozenset[str]] = {
         "hello isMaster buildInfo listDatabases listCollections find collStats dbStats count "
         "getMore killCursors aggregate"
     ),
+    "IPP": frozenset({"CUPS-Get-Printers", "Get-Jobs"}),
+    "DNS": frozenset({"SOA", "AXFR"}),
+    "SVN": _words("greeting ANONYMOUS get-latest-rev get-dir get-file"),
+    "SELECTOR": frozenset({"one"}),
     "RSYNC": frozenset({"greeting", "#list", "module", "arguments"}),
     "TLS": frozenset({"begins"}),
     "MYSQL": frozenset({"SSLRequest", "nobody", "no-password", "quit", "SHOW", "SELECT"}),
@@ -108,8 +113,27 @@ READS: dict[str, frozenset[str]] = {
 
 
 def _http(stream: bytes) -> Iterator[str]:
-    for method, path in re.findall(rb"(?m)^([A-Z]{3,20}) (\S+) HTTP/1\.[01]\r$", stream):
-        yield f"HTTP {method.decode()} {path.decode('latin-1').split('?')[0]}"
+    """Requests one behind the other, each with as much of a body as it says."""
+    at = 0
+    while at < len(stream):
+        line = _REQUEST.match(stream, at)
+        end = stream.find(b"\r\n\r\n", at)
+        if not line or end < 0:
+            yield f"HTTP unreadable {stream[at : at + 40]!r}"
+            return
+        said = re.search(rb"(?i)\r\ncontent-length: *(\d+)", stream[at:end])
+        at = end + 4 + (int(said.group(1)) if said else 0)
+        method, path = line.group(1).decode(), line.group(2).decode("latin-1").split("?")[0]
+        if (method, path) == ("POST", "/ipp/print"):
+            yield f"IPP {_ipp(stream[end + 4 : at])}"
+        else:
+            yield f"HTTP {method} {path}"
+
+
+def _ipp(request: bytes) -> str:
+    """RFC 8010 3.1.1: the operation comes behind the version."""
+    operation = int.from_bytes(request[2:4], "big")
+    return {0x4002: "CUPS-Get-Printers", 0x000A: "Get-Jobs"}.get(operation, f"{operation:#06x}")
 
 
 def _resp(stream: bytes) -> Iterator[str]:
@@ -568,6 +592,52 @@ def _x11(stream: bytes) -> Iterator[str]:
     yield "X11 setup" if len(stream) == 12 and stream[6:] == bytes(6) else f"X11 {stream[:40]!r}"
 
 
+def _dns(stream: bytes) -> Iterator[str]:
+    """RFC 1035 4.2.2: a length, a head of 12 bytes with one question alone, and its name."""
+    names = {6: "SOA", 252: "AXFR"}
+    at = 0
+    while at < len(stream):
+        size, _, flags, *counts = struct.unpack_from(">7H", stream, at)
+        message, at = stream[at + 14 : at + 2 + size], at + 2 + size
+        name = 0
+        while message[name]:
+            name += 1 + message[name]
+        kind, group = struct.unpack(">HH", message[name + 1 :])  # and nothing behind it
+        if flags & ~0x0100 or counts != [1, 0, 0, 0] or group != 1:
+            yield f"DNS {flags:#06x} {counts} {group}"
+        else:
+            yield f"DNS {names.get(kind, kind)}"
+
+
+def _svn(stream: bytes) -> Iterator[str]:
+    """Items of libsvn_ra_svn/protocol: what the client is, how it logs in, then its commands."""
+    items = _svn_items(_Cut(stream))
+    yield "SVN greeting"
+    for number, item in enumerate(items[1:]):
+        word = item[0] if isinstance(item, list) and item else item
+        known = isinstance(word, str) and (word == "ANONYMOUS") == (number == 0)
+        yield f"SVN {word}" if known else f"SVN unreadable {word!r}"
+
+
+def _svn_items(cut: _Cut) -> list[object]:
+    """Items up to the end of a list, or of the stream: words and numbers, strings, lists."""
+    items: list[object] = []
+    while token := re.compile(rb"\s*([()]|\d+:|[\w-]+)").match(cut.stream, cut.at):
+        cut.at, said = token.end(), token.group(1)
+        if said == b")":
+            break
+        if said == b"(":
+            items.append(_svn_items(cut))
+        else:
+            items.append(cut.take(int(said[:-1])) if said[-1:] == b":" else said.decode())
+    return items
+
+
+def _selector(stream: bytes) -> Iterator[str]:
+    """Gopher (RFC 1436) and finger (RFC 1288): one line; a TAB would begin a search."""
+    yield "SELECTOR one"
+
+
 Reader = tuple[Callable[[bytes], object], Callable[[bytes], Iterator[str]]]
 READERS: list[Reader] = [
     (re.compile(rb"\x16\x03[\0-\x04]", re.DOTALL).match, lambda stream: iter(["TLS begins"])),
@@ -583,6 +653,9 @@ READERS: list[Reader] = [
     (re.compile(rb"PRI \* HTTP/2\.0").match, lambda stream: iter(["HTTP/2 preface"])),
     (re.compile(rb"[A-Z]{3,20} \S+ HTTP/1\.[01]\r\n").match, _http),
     (re.compile(rb"\*\d+\r\n\$").match, _resp),
+    (re.compile(rb"\( \d+ \( ").match, _svn),
+    (re.compile(rb"(?:[0-9gIh]?/[^\t\r\n]*)?\r\n\Z").match, _selector),
+    (re.compile(rb"\0[\x11-\xff]..[\0-\x7f].\0\x01.{6}", re.DOTALL).match, _dns),
     (re.compile(rb"@RSYNCD: ").match, _rsync),
     (re.compile(rb"\x30.{1,5}\x02[\x01\x02]", re.DOTALL).match, _ldap),
     (re.compile(rb"\0\0..(?:\x04\xd2\x16\x2f|\x00\x03\x00\x00)", re.DOTALL).match, _postgresql),

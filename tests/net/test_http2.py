@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.nghttpd import nghttpd
 from leftopen.model.exposure import Access
 from leftopen.net.http2 import speaks_http2
 from reaching import look, reach_of, read_all, scope_of
@@ -18,35 +19,15 @@ PREFACE_ANSWER = b"\0\0\0\x04\0\0\0\0\0"  # an empty SETTINGS frame
 
 
 @pytest.fixture(scope="module", params=["clear", "TLS"])
-def nghttpd(request: pytest.FixtureRequest) -> Iterator[servers.Server]:
-    binary = servers.need("nghttpd")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        root = folder / "root"
-        root.mkdir()
-        (root / "index.html").write_text(INDEX)
-        (root / "a.txt").write_bytes(b"hello over frames")
-        argv = [binary, "-a", "127.0.0.1", "-d", str(root), str(port)]
-        if request.param == "clear":
-            argv.insert(1, "--no-tls")
-        else:
-            cert, key = servers.certificate(folder)
-            argv += [str(key), str(cert)]
-        servers.give(folder)
-        with servers.running(argv, folder, port) as server:
-            yield server
+def server(request: pytest.FixtureRequest) -> Iterator[servers.Server]:
+    with nghttpd(tls=request.param == "TLS") as made:
+        yield made
 
 
-INDEX = (
-    "<html><head><title>Index of /</title></head><body><h1>Index of /</h1><hr><pre>"
-    '<a href="../">../</a>\n<a href="a.txt">a.txt</a>  24-Nov-2026 10:00  17\n</pre></body></html>'
-)
-
-
-def test_a_server_that_speaks_nothing_older_is_proved_and_read(nghttpd: servers.Server) -> None:
-    scope = scope_of(ports=(nghttpd.port,))
+def test_a_server_that_speaks_nothing_older_is_proved_and_read(server: servers.Server) -> None:
+    scope = scope_of(ports=(server.port,))
     reach = reach_of(scope)
-    (outcome,) = reach.prove([scope.target("127.0.0.1", nghttpd.port)])
+    (outcome,) = reach.prove([scope.target("127.0.0.1", server.port)])
     assert outcome.observation.access is Access.GIVES_DATA
     assert outcome.observation.protocol == "http"
     _, fetched, gaps = read_all(reach, outcome)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import servers
+from lab.alertmanager import alertmanager
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
@@ -21,31 +19,6 @@ from probing import Probe
 from reaching import NOT_FOUND, answer, look, web
 
 MakeProbe = Callable[..., Probe]
-OWNER = "ada.lovelace@example.org"
-CONF = "route: {receiver: payroll-team}\nreceivers: [{name: payroll-team}]\n"
-
-
-@contextmanager
-def alertmanager(*, alert: bool) -> Iterator[servers.Server]:
-    """Alertmanager with one receiver and, when asked, one alert."""
-    binary = servers.need("prometheus-alertmanager")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        conf = folder / "alertmanager.yml"
-        conf.write_text(CONF)
-        argv = [binary, f"--config.file={conf}", f"--storage.path={folder}/data"]
-        argv += [f"--web.listen-address={servers.CLIENT}:{port}", "--cluster.listen-address="]
-        servers.give(folder)
-        with servers.running(argv, folder, port) as server:
-            if alert:
-                labels = {"alertname": "DiskFull", "owner": OWNER}
-                client = http.client.HTTPConnection(server.host, server.port, timeout=5)
-                body = json.dumps([{"labels": labels}])
-                fields = {"Content-Type": "application/json"}
-                client.request("POST", "/api/v2/alerts", body, fields)
-                assert client.getresponse().status == 200
-                client.close()
-            yield server
 
 
 def test_a_real_one_gives_its_alert() -> None:

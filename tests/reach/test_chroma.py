@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.chroma import FOLDER, SSN, V2, chroma, owner
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Reason
@@ -23,50 +21,7 @@ from reaching import answer, look, reach_of, read_all, scope_of, web
 
 MakeProbe = Callable[..., Probe]
 Reply = Callable[[str], bytes]
-V2 = "/api/v2/tenants/default_tenant/databases"
-FOLDER = f"{V2}/default_database/collections"
 UID = "30032398-a9a8-4f0a-9355-7d7cefec253a"
-SSN = "078-05-1120"
-RUN = """\
-import sys
-sys.path.insert(0, sys.argv[1])
-import chromadb_rust_bindings
-words = ["--path", sys.argv[2], "--host", sys.argv[3], "--port", sys.argv[4]]
-chromadb_rust_bindings.cli(["chroma", "run", *words])
-"""
-
-
-@contextmanager
-def chroma() -> Iterator[servers.Server]:
-    """`chroma run` of the package chromadb (only its Rust part), with a collection of two."""
-    found = next(servers.PYPI.glob("lib/python*/site-packages/chromadb_rust_bindings"), None)
-    if found is None:
-        servers.absent("chromadb is not installed here: make servers")
-    packages = str(found.parent)
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        argv = [sys.executable, "-c", RUN, packages, str(folder / "data"), servers.CLIENT]
-        with servers.running([*argv, str(port)], folder, port) as server:
-            owner(server, FOLDER, {"name": "people"})
-            uid = json.loads(owner(server, FOLDER))[0]["id"]
-            texts = [f"Ada {SSN}", None]
-            given = {"ids": ["a", "b"], "embeddings": [[1, 2], [3, 4]], "documents": texts}
-            owner(server, f"{FOLDER}/{uid}/add", given)
-            yield server
-
-
-def owner(server: servers.Server, path: str, body: object = None) -> bytes:
-    """What the owner asks for."""
-    client = http.client.HTTPConnection(server.host, server.port, timeout=10)
-    try:
-        fields = {"Content-Type": "application/json"}
-        client.request("POST" if body else "GET", path, json.dumps(body) if body else None, fields)
-        reply = client.getresponse()
-        said = reply.read()
-        assert reply.status in (200, 201), said
-        return said
-    finally:
-        client.close()
 
 
 def test_a_real_open_one_gives_data(probe: MakeProbe) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-import servers
+from lab.dask import dask
 from leftopen.model.exposure import Access
 from probing import Probe
 from reaching import NOT_FOUND, answer, look, web
@@ -18,18 +16,6 @@ IDENTITY = (
     b'{"type": "Scheduler", "id": "Scheduler-1", "address": "tcp://10.0.0.5:8786",'
     b' "services": {"dashboard": 8787}, "workers": {"tcp://10.0.0.6:4040": {"nthreads": 2}}}'
 )
-
-
-@contextmanager
-def dask() -> Iterator[servers.Server]:
-    """A scheduler of the PyPI package `distributed`."""
-    binary = servers.from_pypi("dask")
-    port, inner = servers.free_port(), servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, "scheduler", "--host", servers.CLIENT]
-        argv += ["--port", str(inner), "--dashboard-address", f"{servers.CLIENT}:{port}"]
-        with servers.running(argv, Path(folder), port) as server:
-            yield server
 
 
 def test_a_real_scheduler_says_what_it_is() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.dns_zone import CLAIMS, ZONE, named
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
@@ -20,50 +20,6 @@ from leftopen.reach.api import Context
 from probing import Limits, Probe
 
 MakeProbe = Callable[..., Probe]
-CLAIMS = 'dns_zones = ["example.org", "Absent.Example."]'
-NAMED = """\
-options {{
-  directory "{folder}"; pid-file none; session-keyfile none; recursion no;
-  listen-on port {port} {{ {host}; }}; listen-on-v6 {{ none; }};
-  allow-transfer {{ {transfer}; }}; dnssec-validation no; managed-keys-directory "{folder}";
-}};
-controls {{ }};
-zone "example.org" {{ type primary; file "{folder}/zone"; }};
-"""
-ZONE = """\
-$TTL 60
-@ IN SOA ns hostmaster 1 60 60 60 60
-@ IN NS ns
-ns IN A 192.0.2.1
-payroll IN A 192.0.2.2
-ada.lovelace IN TXT "a secret"
-"""
-
-
-@contextmanager
-def named(transfer: str, zone: str = ZONE) -> Iterator[servers.Server]:
-    """BIND with one zone of five records, which `transfer` may take whole."""
-    binary = servers.need("named")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        (folder / "zone").write_text(zone)
-        conf = folder / "named.conf"
-        conf.write_text(
-            NAMED.format(folder=folder, port=port, host=servers.CLIENT, transfer=transfer)
-        )
-        servers.give(folder)
-        argv = [binary, "-g", "-c", str(conf), "-n", "1"]
-        with servers.running(argv, folder, port) as server:
-            await_zone(server)
-            yield server
-
-
-def await_zone(server: servers.Server) -> None:
-    """Until BIND has loaded its zones: it listens before."""
-    deadline = time.monotonic() + 10
-    while "all zones loaded" not in server.log.read_text(errors="replace"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_an_open_one_gives_the_zone(probe: MakeProbe) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.node_exporter import node_exporter
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.net.http import Response
 from leftopen.reach import exposition
@@ -19,24 +19,6 @@ from probing import Limits, Probe
 from reaching import NOT_FOUND, answer, look, web
 
 MakeProbe = Callable[..., Probe]
-HASH = "$2y$05$abcdefghijklmnopqrstuuZ0Fx87Pb/Aqb0E90lfvCwzXnaFKUHpS"  # bob, correct-horse
-
-
-@contextmanager
-def node_exporter(*, closed: bool) -> Iterator[servers.Server]:
-    """node_exporter with two of its collectors."""
-    binary = servers.need("prometheus-node-exporter")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        argv = [binary, f"--web.listen-address={servers.CLIENT}:{port}"]
-        argv += ["--collector.disable-defaults", "--collector.uname", "--collector.loadavg"]
-        if closed:
-            config = folder / "web.yml"
-            config.write_text(f"basic_auth_users: {{bob: '{HASH}'}}\n")
-            argv += [f"--web.config.file={config}"]
-        servers.give(folder)
-        with servers.running(argv, folder, port) as server:
-            yield server
 
 
 def test_a_real_one_gives_metrics_of_its_machine(probe: MakeProbe) -> None:

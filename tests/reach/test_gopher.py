@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.gophernicus import FILES, LONG, gophernicus
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Gap, Reason
@@ -22,45 +21,6 @@ from probing import Limits, Probe
 from reaching import answer
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"password=correct-horse\n"
-LONG = b"0123456789abcdef" * 10_000
-FILES = {"a.txt": SECRET, "deep/b.txt": SECRET * 2, "long.bin": LONG}
-
-
-@contextmanager
-def gophernicus(files: Mapping[str, bytes]) -> Iterator[servers.Fake]:
-    """The real server, started for each connection as inetd would."""
-    binary = servers.need("gophernicus")
-    nobody = [servers.need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
-    nobody = nobody if os.getuid() == 0 else []  # it refuses to run as root
-    with servers.scratch() as folder:
-        servers.plant(folder / "gopher", files)
-
-        def serve(client: servers.Conversation) -> None:
-            argv = [
-                *nobody,
-                binary,
-                "-r",
-                str(folder / "gopher"),
-                "-h",
-                made.host,
-                "-p",
-                str(made.port),
-            ]
-            # -nf and the others: no counters, no log, no queries of the machine
-            argv += ["-nf", "-nu", "-nm", "-nx", "-nd"]
-            subprocess.run(
-                argv,
-                stdin=client.socket.fileno(),
-                stdout=client.socket.fileno(),
-                stderr=subprocess.DEVNULL,
-                env={"REMOTE_ADDR": servers.CLIENT},
-                timeout=10,
-                check=False,
-            )
-
-        with servers.fake(serve) as made:
-            yield made
 
 
 def test_a_real_server_gives_files(probe: MakeProbe) -> None:

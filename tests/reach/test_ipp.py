@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import servers
+from lab.cups import cups
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
@@ -20,86 +18,6 @@ from probing import Probe
 from reaching import answer, look, web
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"payroll of Ann"
-CONF = """\
-Listen {host}:{port}
-LogLevel warn
-WebInterface No
-DefaultAuthType Basic
-<Location />
-  Order allow,deny
-  {allow}
-</Location>
-<Policy default>
-  {private}
-  <Limit All>
-    Order deny,allow
-  </Limit>
-</Policy>
-"""
-FILES = """\
-ServerRoot {folder}
-RequestRoot {folder}/spool
-CacheDir {folder}/cache
-StateDir {folder}/run
-AccessLog {folder}/access.log
-ErrorLog stderr
-PageLog {folder}/page.log
-FileDevice Yes
-User nobody
-Group nogroup
-SystemGroup root
-"""
-PRINTER = "<Printer desk>\nDeviceURI file:/dev/null\nState Idle\nAccepting Yes\n</Printer>\n"
-PUBLIC = "JobPrivateAccess all\n  JobPrivateValues none"
-
-
-@contextmanager
-def cups(
-    *, allow: str = "Allow all", private: str = PUBLIC, printers: str = PRINTER
-) -> Iterator[servers.Server]:
-    """CUPS with its own folder; one job is held in it where it lets us print."""
-    binary = servers.need("cupsd")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        for name in ("spool", "cache", "run"):
-            (folder / name).mkdir()
-        (folder / "printers.conf").write_text(printers)
-        (folder / "cupsd.conf").write_text(
-            CONF.format(host=servers.CLIENT, port=port, allow=allow, private=private)
-        )
-        (folder / "cups-files.conf").write_text(FILES.format(folder=folder))
-        servers.give(folder)
-        argv = [binary, "-f", "-c", str(folder / "cupsd.conf")]
-        argv += ["-s", str(folder / "cups-files.conf")]
-        with servers.running(argv, folder, port) as server:
-            if allow == "Allow all" and printers:
-                hold(server)
-            yield server
-
-
-def hold(server: servers.Server) -> None:
-    """Print-Job with job-hold-until=indefinite, as its owner."""
-    uri = b"ipp://localhost/printers/desk"
-    body = b"\x01\x01\x00\x02\0\0\0\x01\x01" + b"".join(
-        (
-            _attribute(0x47, b"attributes-charset", b"utf-8"),
-            _attribute(0x48, b"attributes-natural-language", b"en"),
-            _attribute(0x45, b"printer-uri", uri),
-            _attribute(0x42, b"requesting-user-name", b"ann"),
-            _attribute(0x42, b"job-name", SECRET),
-            b"\x02",
-            _attribute(0x44, b"job-hold-until", b"indefinite"),
-            b"\x03text",
-        )
-    )
-    client = http.client.HTTPConnection(server.host, server.port, timeout=5)
-    try:
-        client.request("POST", "/printers/desk", body, {"Content-Type": "application/ipp"})
-        said = client.getresponse().read()
-    finally:
-        client.close()
-    assert said[2:4] == b"\0\0", said
 
 
 def test_an_open_cups_names_printers_and_jobs() -> None:
@@ -132,6 +50,15 @@ def test_a_closed_cups_asks_for_a_login() -> None:
     with cups(allow="AuthType Basic\n  Require valid-user") as server:
         seen = look(server.host, server.port).observation
     assert (seen.protocol, seen.access) == ("ipp", Access.ASKS_CREDENTIAL)
+
+
+def test_a_name_that_is_not_its_own_settles_nothing(probe: MakeProbe) -> None:
+    bad = lying(b"Bad Request", "text/html", "400 Bad Request")
+    with web(lambda path: bad) as server:
+        proof = probe("ipp", server.host, server.port).prove()
+    assert proof
+    assert proof.access is Access.UNDETERMINED
+    assert [gap.reason for gap in proof.gaps] == [Reason.REFUSED]
 
 
 def test_without_read_posts_nothing_is_asked(probe: MakeProbe) -> None:

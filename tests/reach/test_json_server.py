@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import servers
+from lab.json_server import HELD, json_server
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Reason
 from leftopen.net.http import Response
 from leftopen.reach.protocols.json_server import parse_tables
 from reaching import NOT_FOUND, answer, look, reach_of, read_all, scope_of, web
-
-HELD = {"people": [{"id": 1, "ssn": "078-05-1120"}, {"id": 2}], "profile": {"name": "x"}}
-
-
-@contextmanager
-def json_server() -> Iterator[servers.Server]:
-    node, port = servers.need("node"), servers.free_port()
-    with servers.scratch() as folder:
-        (folder / "db.json").write_text(json.dumps(HELD))
-        servers.give(folder)
-        argv = [
-            node,
-            str(servers.from_npm("json-server")),
-            "--host",
-            servers.CLIENT,
-            "--port",
-            str(port),
-            "--read-only",
-        ]
-        with servers.running([*argv, "db.json"], folder, port) as server:
-            yield server
 
 
 def test_the_real_one_gives_all() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from lab.svnserve import FILES, LONG, SECRET, svnserve
 from leftopen.model.errors import OutOfScope, ProtocolError
 from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
@@ -21,39 +20,6 @@ from probing import Limits, Probe
 from reaching import look, reach_of, read_all, scope_of
 
 MakeProbe = Callable[..., Probe]
-SECRET = b"password=correct-horse\n"
-LONG = b"0123456789abcdef" * 20_000
-FILES = {"trunk/a b.txt": SECRET, "trunk/deep/long.bin": LONG, "empty": b""}
-
-
-@contextmanager
-def svnserve(
-    settings: str = "anon-access = read", authz: str = "", inner: str = ""
-) -> Iterator[servers.Server]:
-    """svnserve whose root is the repository, or holds it in the folder `inner`."""
-    binary, admin = servers.need("svnserve"), servers.need("svnadmin")
-    client = servers.need("svn")
-    port = servers.free_port()
-    with servers.scratch() as folder:
-        home = {"HOME": str(folder), "LANG": "C.UTF-8"}
-        root = folder / "root"
-        root.mkdir()
-        repository = root / inner if inner else root
-        subprocess.run([admin, "create", str(repository)], check=True, env=home)
-        servers.plant(folder / "tree", FILES)
-        subprocess.run(
-            [client, "import", "-q", "-m", "x", str(folder / "tree"), f"file://{repository}"],
-            check=True,
-            env=home,
-        )
-        (repository / "conf" / "svnserve.conf").write_text(f"[general]\n{settings}\n")
-        (repository / "conf" / "passwd").write_text("[users]\nann = correct-horse\n")
-        (repository / "conf" / "authz").write_text(authz)
-        servers.give(folder)
-        argv = [binary, "-d", "--foreground", "--listen-host", servers.CLIENT]
-        argv += ["--listen-port", str(port), "-r", str(root)]
-        with servers.running(argv, folder, port) as server:
-            yield server
 
 
 def test_an_open_repository_gives_files() -> None:

@@ -24,6 +24,20 @@ def postgresql(sql: bytes) -> bytes:
     return start + b"Q" + struct.pack(">I", 5 + len(sql)) + sql + b"\0"
 
 
+def ipp(operation: int) -> bytes:
+    """One request as CUPS takes it, with no attributes."""
+    body = b"\1\1" + operation.to_bytes(2, "big") + b"\0\0\0\1\1\3"
+    return b"POST /ipp/print HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def dns(flags: int, kind: int, group: int = 1) -> bytes:
+    """One question about example.org."""
+    body = struct.pack(">6H", 7, flags, 1, 0, 0, 0) + b"\7example\3org\0"
+    body += struct.pack(">HH", kind, group)
+    return struct.pack(">H", len(body)) + body
+
+
+SVN = b"( 2 ( depth ) 15:svn://127.0.0.1 ) ( ANONYMOUS ( 0: ) ) "
 LOGIN = mysql_wire.RESPONSE
 WRITES = {
     "mysql drop": LOGIN + mysql_wire.query(b"DROP TABLE x"),
@@ -49,8 +63,22 @@ WRITES = {
     "pg2": postgresql(b"BEGIN READ ONLY;SELECT nextval('a');ROLLBACK"),
     "pg3": postgresql(b"BEGIN;SELECT 1"),
     "beanstalk": b"reserve\r\n",
+    "ipp print": ipp(0x0002),
+    "ipp print behind a read": ipp(0x4002) + ipp(0x0002),
+    "http behind a body": b"POST /v3/kv/range HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+    b"DELETE /x HTTP/1.1\r\n\r\n",
+    "dns update": dns(0x2800, 6),
+    "dns version": dns(0, 16, group=3),
+    "dns host": dns(0, 1),
+    "svn commit": SVN + b"( commit ( 1:x ( ) false ) ) ",
+    "svn login": SVN.replace(b"ANONYMOUS", b"CRAM-MD5"),
+    "svn hidden": SVN + b"( get-latest-rev ( ) ) ( lock ( 1:x ( ) false ( ) ) ) ",
+    "gopher search": b"/a\tword\r\n",
 }
 READS = {
+    "ipp": ipp(0x4002) + ipp(0x000A),
+    "dns": dns(0, 6) + dns(0, 252),
+    "svn": SVN + b"( get-file ( 12:a b ( commit  ( 1 ) false true ) ) ",
     "mysql": LOGIN + mysql_wire.query(b"SHOW DATABASES"),
     "clickhouse": hello("a") + query(b"SELECT 1" + b" " * 120),
     "cql": cql.request(4, 5, b"") + cql.query(4, b"SELECT 1", 1),

@@ -112,6 +112,10 @@ async def _prove(context: Context) -> Proof | None:
         seen = context.evidence("GET /", found.group().encode(), web.reproduce(context, "/"))
         detail = "says what it is without a login"
         proof = Proof(Access.METADATA, detail, product, version, evidence=(seen,))
+        if front.status == 400:  # what CUPS says to a Host that is none of its own names
+            said = "refuses the name or address by which it was asked; it may answer to another"
+            gaps = (context.gap(Reason.REFUSED, PATH, said),)
+            return replace(proof, access=Access.UNDETERMINED, detail=said, gaps=gaps)
         if not context.posts:
             said = "read_posts is off, so neither printers nor jobs were asked for"
             return replace(proof, gaps=(context.gap(Reason.NOT_GIVEN, PATH, said),))
