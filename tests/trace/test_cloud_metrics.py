@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hostile_log import hostile_between, lines, mutated, read_all, rejected, rows
 from leftopen.model.gap import Reason
 from leftopen.trace.api import Chunk, LogFormat
-from leftopen.trace.formats import azure_activity, azure_metrics, cloudwatch_metrics
+from leftopen.trace.formats import (
+    azure_activity,
+    azure_metrics,
+    cloudwatch_metrics,
+    gcp_audit,
+    redis_info,
+)
+from leftopen.trace.formats import zeek_capture_loss as loss
 
 ALL = [azure_metrics.FORMAT, cloudwatch_metrics.FORMAT, azure_activity.FORMAT]
 TEXTS = [(f, e.text) for f in ALL for e in f.examples]
@@ -76,6 +83,13 @@ def test_totals_that_are_none_are_rejected(total: object) -> None:
     )
     found = read_all(azure_metrics.FORMAT, text.encode())
     assert (rows(found)["bytes"].to_list(), rejected(found), lines(found)) == ([7], 1, 2)
+
+
+@pytest.mark.parametrize("plugin", [*ALL, gcp_audit.FORMAT, redis_info.FORMAT, loss.FORMAT])
+def test_what_shows_no_reader_speaks_for_no_exposure(plugin: LogFormat) -> None:
+    # () would make it cover every exposure: "no evidence" from a log that cannot show a reader
+    assert plugin.protocols
+    assert not {"azure_blob", "gcs", "http", "redis", "s3"} & set(plugin.protocols)
 
 
 def test_activity_says_nothing_of_reading_but_when_a_log_was_switched_off() -> None:
