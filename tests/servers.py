@@ -15,6 +15,7 @@ import hmac
 import http.client
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -36,7 +37,7 @@ import pytest
 
 CLIENT = "127.0.0.1"
 APART = "127.0.0.2"  # Dovecot trusts a client whose address is its own
-START_SECONDS = 20.0
+START_SECONDS = 45.0  # a loaded machine starts a Java server in half of it
 STOP_SECONDS = 5.0
 _DROP: dict[str, int | list[int]] = (
     {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
@@ -69,11 +70,26 @@ def absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+# Below the ports that the kernel hands to clients (ip_local_port_range): one of those may be in
+# use for a connection by the time that a server wants it. Each test worker has a part of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw") or 0)
+_PORTS = range(10_000 + 5_000 * (_WORKER % 4), 15_000 + 5_000 * (_WORKER % 4))
+_given: set[int] = set()
+_giving = Lock()
+
+
 def free_port(host: str = CLIENT) -> int:
-    """A TCP port of `host` on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of `host` on which nothing listens now, and that nobody was given before."""
+    with _giving:
+        for _ in range(10_000):
+            port = random.choice(_PORTS)
+            if port in _given and len(_given) < len(_PORTS) // 2:
+                continue
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind((host, port))
+                _given.add(port)
+                return port
+    raise RuntimeError("no port is free")
 
 
 @contextmanager
@@ -156,7 +172,9 @@ def _await_port(process: subprocess.Popen[bytes], host: str, port: int, log: Pat
             return
         time.sleep(0.01)
     said = log.read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{process.args!r} did not listen on {host}:{port}:\n{said}")
+    code = process.poll()
+    how = "did not listen" if code is None else f"ended with {code} and did not listen"
+    raise RuntimeError(f"{process.args!r} {how} on {host}:{port}:\n{said}")
 
 
 def _await_ready(argv: Sequence[str]) -> None:

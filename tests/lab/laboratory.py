@@ -143,19 +143,17 @@ def _started(
         return server
 
     made: dict[Start, Future[servers.Server]] = {}
-    names: dict[Start, str] = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for config in table:
             if config.start not in made:
                 made[config.start] = pool.submit(start, config.start)
-                names[config.start] = config.name
     up, missing = {}, {}
     for way, future in made.items():
         error = future.exception()
         if error is None:
             up[way] = future.result()
-        elif isinstance(error, pytest.skip.Exception):
-            missing[way] = str(error)
+        elif isinstance(error, pytest.skip.Exception | pytest.fail.Exception | RuntimeError):
+            missing[way] = str(error)  # its rows alone have nothing to be judged by
         else:
-            raise RuntimeError(f"{names[way]} did not start") from error
+            raise error
     return up, missing
