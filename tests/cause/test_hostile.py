@@ -104,10 +104,10 @@ def test_include_loops(product: str, texts: Mapping[str, str]) -> None:
 
 def test_include_that_multiplies() -> None:
     texts = {f"f{i}": f"include f{i + 1};\ninclude f{i + 1};\n" for i in range(40)}
-    start = time.perf_counter()
+    start = time.process_time()
     reasons = {g.reason for g in _gaps("nginx", {"nginx.conf": "include f0;", **texts})}
     assert reasons & {Reason.TOO_DEEP, Reason.TOO_LARGE}
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("depth", [70, 5_000])
@@ -139,10 +139,10 @@ def test_deep_nesting(depth: int) -> None:
     ],
 )
 def test_no_input_costs_more_than_seconds(product: str, text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for found in explain_texts(product, {"a.conf": text}):
         assert isinstance(found, Cause | Gap)
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 def test_huge_file_is_not_read(tmp_path: Path) -> None:

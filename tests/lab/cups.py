@@ -16,6 +16,7 @@ SECRET = b"payroll of Ann"
 CONF = """\
 Listen {host}:{port}
 LogLevel warn
+DirtyCleanInterval 0
 WebInterface No
 DefaultAuthType Basic
 <Location />

@@ -82,7 +82,7 @@ def test_neither_summary_nor_credential_is_taken_over(files: Files) -> None:
         ("HttpPlugin", "https", "http"),
         ("CouchDbOpenPlugin", "http", "couchdb"),
         ("tcpid", "ftp", "ftp"),
-        ("NobodyKnowsPlugin", "gopher", ""),
+        ("NobodyKnowsPlugin", "quake", ""),
     ],
 )
 def test_a_plugin_names_a_protocol(files: Files, source: str, protocol: str, ours: str) -> None:

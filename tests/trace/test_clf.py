@@ -81,7 +81,7 @@ TEXT = st.sampled_from(
     [
         *(b"a", b"\n", b"\n\n", b'"', b"\xff", b"\xc3", b"\xa9", b"\xe2\x82", b"\0", b" ", b"\t"),
         *(b"\r", b"\r\n", b"#", b"\x01", b"\xef\xbb\xbf", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80"),
-        *(b"'", b","),
+        *(b"'", b",", b"\x1f\x8b\x08", b"x\x9c", b"x^", b"\x28\xb5\x2f\xfd\x04"),
     ]
 )
 

@@ -19,6 +19,7 @@ MAX_LINE = 1 << 20  # bytes
 SAMPLE_LINES = 200  # lines of the head that recognition looks at
 BAD_KEPT = 3
 _NEVER = b"\x01"
+_SPECIAL = (codecs.BOM_UTF8, b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x28\xb5\x2f\xfd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,10 @@ def _lines(first: int, data: bytes) -> Lines:
 def _quickly(data: bytes) -> pl.Series | None:
     """The lines by Polars' CSV reader with a separator that no line holds: ten times as fast.
 
-    None where that reader has ideas of its own: about that byte, a byte order mark, the end of a
-    line, or the number of lines.
+    None where that reader has ideas of its own: about that byte, a byte order mark, what looks
+    compressed, the end of a line, or the number of lines.
     """
-    if _NEVER in data or data.startswith(codecs.BOM_UTF8) or not data:
+    if _NEVER in data or data.startswith(_SPECIAL) or not data:
         return None
     made = pl.read_csv(
         data,

@@ -30,6 +30,9 @@ PAGE: Final = 500
 SUCCESS, SIZE_LIMIT, REFERRAL, NO_SUCH_OBJECT = 0, 4, 10, 32  # RFC 4511 A.1
 # operationsError is what Active Directory says to a search without a bind
 CONFIDENTIALITY: Final = 13
+# OpenLDAP refuses StartTLS with it while its books still hold the search that it has answered.
+OPERATIONS_ERROR: Final = 1
+BUSY_TRIES: Final = 5
 REFUSALS: Final = {1: "operationsError", 8: "strongerAuthRequired", 13: "confidentialityRequired"}
 REFUSALS.update({48: "inappropriateAuthentication", 49: "invalidCredentials"})
 REFUSALS.update({50: "insufficientAccessRights", 53: "unwillingToPerform"})
@@ -60,9 +63,13 @@ class _Session:
         said = await self.search(root, b"", wire.BASE, *attributes, entries=1)
         if CONFIDENTIALITY not in (bound.code, said.code) or self.connection.tls:
             return bound, said
-        self.number += 1
-        await self.connection.write(wire.start_tls(self.number))
-        if wire.parse_result(await wire.read_message(self.connection)).code != SUCCESS:
+        for _ in range(BUSY_TRIES):
+            self.number += 1
+            await self.connection.write(wire.start_tls(self.number))
+            code = wire.parse_result(await wire.read_message(self.connection)).code
+            if code != OPERATIONS_ERROR:
+                break
+        if code != SUCCESS:
             return bound, said
         await self.connection.start_tls()
         return await self.begin(root, *attributes)
