@@ -85,7 +85,8 @@ def free_port(host: str = CLIENT) -> int:
             port = random.choice(_PORTS)
             if port in _given and len(_given) < len(_PORTS) // 2:
                 continue
-            with socket.socket() as probe, suppress(OSError):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.socket(family) as probe, suppress(OSError):
                 probe.bind((host, port))
                 _given.add(port)
                 return port
