@@ -35,7 +35,7 @@ servers: | $(VENV)/bin/python ## the real servers of the tests: Debian packages 
 	sh tools/servers.sh
 
 test: $(VENV)/.dev servers ## all tests, against real servers
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts, docstrings
 	$(BIN)/ruff check .
