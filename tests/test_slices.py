@@ -17,7 +17,7 @@ SLICES = {
     "FTP transfers": ("ftp", "vsftpd", "xferlog"),
     "rsync daemon": ("rsync", "rsync", "rsyncd"),
     "Redis": ("redis", "redis", "redis_info"),
-    "PostgreSQL": ("postgresql", "postgresql", "logs no statement by default: a later issue"),
+    "PostgreSQL": ("postgresql", "postgresql", "postgresql_log"),
     "Elasticsearch": ("elasticsearch", "elasticsearch.yml: a later issue", "elasticsearch_stats"),
     "Azure Blob": (
         "azure_blob",
@@ -58,7 +58,7 @@ SLICES = {
     "ArangoDB": ("arangodb", "arangod.conf: a later issue", "audit log: a later issue"),
     "Typesense": ("typesense", "it always asks for a key", "its log: a later issue"),
     "SMB shares": ("smb", "smb.conf: a later issue", "samba_audit"),
-    "MySQL": ("mysql", "my.cnf and accounts: a later issue", "general log names no bytes: later"),
+    "MySQL": ("mysql", "my.cnf and accounts: a later issue", "mysql_general"),
     "ClickHouse": ("clickhouse", "users.xml: a later issue", "query_log: a later issue"),
     "ClickHouse native": (
         "clickhouse_native",

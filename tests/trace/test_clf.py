@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leftopen.trace.formats.clf import FIELDS, by_pattern, cut
+from leftopen.trace.formats.clf import FIELDS, by_pattern, cut, recognise
 from leftopen.trace.lines import split
 
 USUAL = '203.0.113.9 - - [08/Feb/2023:03:12:45 +0100] "GET /mail/a?x=1 HTTP/1.1" 200 209 "-" "Wget"'
@@ -42,6 +44,10 @@ def both(texts: list[str]) -> None:
     quick, sure = cut(frame), by_pattern(frame)
     usual = quick["usual"]
     assert quick.filter("usual").select(FIELDS).equals(sure.filter(usual).select(FIELDS))
+    # Recognition has a pattern of its own, of the same lines.
+    told = [recognise(f"{text}\n".encode(), "x") > 0 for text in texts]
+    stripped = frame.with_columns(pl.col("text").str.strip_chars("\r\0"))
+    assert told == by_pattern(stripped)["client"].is_not_null().to_list()
 
 
 def test_the_two_ways_agree() -> None:
@@ -52,6 +58,27 @@ def test_the_two_ways_agree() -> None:
 def test_the_usual_line_goes_the_quick_way(line: str) -> None:
     frame = pl.DataFrame({"text": [line], "line": [1]}).cast({"line": pl.Int64})
     assert cut(frame)["usual"].to_list() == [True]
+
+
+START = '203.0.113.9 - - [08/Feb/2023:03:12:45 +0100] "'
+WITHOUT_END = (
+    START + "a" * 8100,
+    START + "\\a" * 4050,
+    START + ("a" * 10 + "\\a") * 675,
+    START + "a" * 4000 + "?" + "a" * 4000,
+    START + " " * 8100,
+    START + "a" * 8000 + '" 20',
+    "a:1" * 2700,
+    "a:1 a a " + "a [" * 2700,
+    "a a" + " a" * 4000,
+)
+
+
+@pytest.mark.parametrize("line", WITHOUT_END)
+def test_lines_without_end_cost_what_their_length_does(line: str) -> None:
+    before = time.process_time()
+    assert recognise(f"{line}\n".encode() * 8, "x") == 0
+    assert time.process_time() - before < 1  # the fields' own pattern took 50 s for 2 KiB
 
 
 PIECES = st.sampled_from(

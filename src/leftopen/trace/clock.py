@@ -60,9 +60,8 @@ class Clock:
             return None
         try:
             clock = int(hms[:2]), int(hms[3:5]), min(int(hms[6:]), 59)
-            made = datetime(
-                year or self._guess(number, int(day)), number, int(day), *clock, tzinfo=self._zone
-            )
+            given = self._guess(number, int(day)) if year is None else year
+            made = datetime(given, number, int(day), *clock, tzinfo=self._zone)
             seconds = int(made.timestamp())
         except (ValueError, OverflowError):
             return None
