@@ -53,7 +53,7 @@ def apart(work: Callable[[], None]) -> None:
 
     def inside() -> None:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-            servers.absent("a network namespace is not to be had")
+            pytest.skip("a network namespace is not to be had")
         subprocess.run([ip, "link", "set", "lo", "up"], check=True, timeout=10)
         work()
 

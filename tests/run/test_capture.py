@@ -284,7 +284,7 @@ WAYS = {"as root": (), "without raw packets": ("setpriv", "--bounding-set=-net_r
 def captured(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Captured]:
-    namespaces.need_root()
+    namespaces.need_root(device=False)
     way = WAYS[request.param]
     if way:
         servers.need(way[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote_plus
@@ -12,17 +11,9 @@ from lxml import etree
 
 from leftopen.model.exposure import ObjectRef
 from leftopen.net.http import Response
+from leftopen.reach.paging import Page
 
 MAX_KEY: Final = 1024  # bytes, of every S3
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a bucket's list; `token` asks for the next one, "" at the end."""
-
-    refs: tuple[ObjectRef, ...]
-    token: str = ""
-    unnamed: int = 0  # objects whose key is missing or longer than any key
 
 
 KeyPath = Callable[[str], str]  # the request path of one object

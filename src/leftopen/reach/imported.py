@@ -6,6 +6,7 @@ could not be read. A scan result is a `Sweep` as well: its open ports can stand 
 
 from __future__ import annotations
 
+import csv
 import ipaddress
 import pkgutil
 import re
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from typing import Final, TypeVar
 
 import msgspec
@@ -286,6 +287,41 @@ def json_records(content: bytes, path: str) -> Iterator[tuple[int | str, bytes] 
             yield number, text
     if array and not content[-1024:].rstrip().endswith(b"]"):
         yield gap_of(Reason.CORRUPT, path, "", "the array is not closed: the writer was stopped")
+
+
+def header_of(head: bytes) -> str:
+    """The first line of a CSV file."""
+    return head.split(b"\n", 1)[0].decode("utf-8", "replace").strip().removeprefix("\ufeff")
+
+
+def csv_records(
+    content: bytes, path: str, names: list[str]
+) -> Iterator[tuple[int, dict[str, str]] | Gap]:
+    """Each row below the header with its line number, by the names of the columns.
+
+    A row that is broken or of another width is a Gap.
+    """
+    rows = csv.reader(TextIOWrapper(BytesIO(content), "utf-8", errors="replace", newline=""))
+    next(rows)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as e:
+            yield gap_of(Reason.UNPARSED, path, rows.line_num, str(e))
+            continue
+        if not row:
+            continue
+        if len(row) != len(names):
+            yield gap_of(Reason.UNPARSED, path, rows.line_num, "a row of another width")
+            continue
+        yield rows.line_num, dict(zip(names, row, strict=True))
+
+
+def port_of(text: str) -> int:
+    """A port that is text; 0 where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def given(raw: msgspec.Raw) -> bool:

@@ -160,6 +160,10 @@ class Takings:
         return safe(f"{self.path} {place}".rstrip())
 
 
+# Takes one resource: its JSON, what the account calls it, its place in the file.
+Take = Callable[[Any, str, str, Takings], Iterator[Found | Gap]]
+
+
 def _public(address: str) -> bool:
     """Whether it can be reached from outside: documentation ranges count, for they are tests."""
     ip = ipaddress.ip_address(address)

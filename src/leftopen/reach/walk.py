@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -86,21 +86,39 @@ async def take_stock(
 
     What was counted until an error stays counted; the error is a Gap.
     """
+
+    async def read(entry: Entry) -> tuple[Evidence, ...]:
+        return await web.sample(context, client, entry.path, other)
+
+    items = walk(context, client, start, entries, folders=PROOF_FOLDERS)
+    return await counted(context, start, items, read)
+
+
+async def counted(
+    context: Context,
+    start: str,
+    items: AsyncIterator[Entry | Gap],
+    read: Callable[[Entry], Awaitable[tuple[Evidence, ...]]],
+) -> tuple[Tally, list[Gap], tuple[Evidence, ...]]:
+    """Count the files of a walk, and read one of the first `TRIES` that hold something.
+
+    What was counted until an error stays counted; the error is a Gap.
+    """
     tally, gaps, tries = Tally(), list[Gap](), TRIES
-    read: tuple[Evidence, ...] = ()
+    found: tuple[Evidence, ...] = ()
     try:
-        async for item in walk(context, client, start, entries, folders=PROOF_FOLDERS):
+        async for item in items:
             if isinstance(item, Gap):
                 gaps.append(item)
                 continue
             tally.add(item)
-            if not read and tries and item.size != 0:
+            if not found and tries and item.size != 0:
                 tries -= 1
-                read = await web.sample(context, client, item.path, other)
+                found = await read(item)
     except (ProtocolError, TimeoutError) as e:
         gaps.append(context.gap(reason_of(e), start, f"counting stopped: {e}"))
     tally.complete = not gaps
-    return tally, gaps, read
+    return tally, gaps, found
 
 
 async def walk(

@@ -5,7 +5,13 @@ learn.microsoft.com/rest/api/storageservices/storage-analytics-logged-operations
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from leftopen.trace.api import Act
+
+OBJECT_MAX, AGENT_MAX = 4096, 200
+# How the service's word for the outcome ends where the request broke off.
+BROKE_OFF = ("NetworkError", "ClientOtherError", "ClientTimeoutError")
 
 # "...Source": the storage service itself read the object for a copy into another account.
 _COPIES = (
@@ -36,3 +42,19 @@ def act_of(operation: str, status: int, size: int | None, *, cut: bool) -> Act:
     if operation in GIVES:
         return Act.PART if cut or status == 206 or operation in PARTS else Act.WHOLE
     return Act.LISTED if operation in LISTS else Act.LOOKED
+
+
+def sent_of(operation: str, size: int | None, act: Act) -> int | None:
+    """The bytes that the caller got, None where nobody says."""
+    if operation in COPIES and not size:
+        return None  # it went to another account, not to the caller: how much is not said
+    return 0 if size is None and act <= Act.LOOKED else size
+
+
+def object_of(url: str, *otherwise: str) -> str:
+    """The path of the object's URL, undecoded; where there is none, the first name that is one."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        path = ""
+    return next((name for name in (path, *otherwise) if name), "")[:OBJECT_MAX]

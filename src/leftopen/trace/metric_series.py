@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+import msgspec
+
+from leftopen.model.gap import Reason
 from leftopen.trace.api import Chunk, Row, Trouble, frame
 from leftopen.trace.clock import LAST
+from leftopen.trace.json_records import BAD_JSON
 from leftopen.trace.lines import BAD_KEPT
 from leftopen.trace.stretches import merge
 
+DOCUMENT_MAX = 64 << 20  # bytes of one answer
 WIDEST = 31 * 86400  # seconds; a wider interval is no metric's
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,32 @@ class Point:
     start: int
     seconds: int
     total: int | None
+
+
+def answer_of(
+    blocks: Iterable[bytes], decoder: msgspec.json.Decoder[T], service: str
+) -> T | Chunk | None:
+    """The one JSON answer of `service` that a file holds.
+
+    A Chunk says why it is none; None: the file is empty.
+    """
+    data = bytearray()
+    for block in blocks:
+        data += block
+        if len(data) > DOCUMENT_MAX:
+            return broken(Reason.TOO_LARGE, f"an answer over {DOCUMENT_MAX} bytes")
+    if not data.strip():
+        return None
+    try:
+        return decoder.decode(bytes(data))
+    except BAD_JSON:
+        return broken(Reason.CORRUPT, f"not an answer of {service}, or cut short")
+
+
+def broken(reason: Reason, detail: str) -> Chunk:
+    """A file that gives no point at all: one line, which is rejected."""
+    trouble = Trouble(reason, detail)
+    return Chunk(rows=frame(()), lines=1, rejected=1, bad=(1,), troubles=(trouble,))
 
 
 def chunk(points: Iterable[Point | None], first: int, troubles: tuple[Trouble, ...] = ()) -> Chunk:

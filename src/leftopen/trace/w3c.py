@@ -11,11 +11,24 @@ from collections.abc import Callable
 import polars as pl
 
 from leftopen.trace.api import Chunk
-from leftopen.trace.columnar import chunk, in_range, numbered
+from leftopen.trace.columnar import chunk, count, in_range, numbered
 from leftopen.trace.lines import Lines, empty
 
 FIELDS_MAX = 100  # of one directive
 LAYOUTS_MAX = 50  # different directives in one block
+
+
+def field(table: pl.DataFrame, *names: str) -> pl.Expr:
+    """The first of these fields that the file has, as text; "-" and absence are null."""
+    found = next((n for n in names if n in table.columns), None)
+    if found is None:
+        return pl.lit(None, dtype=pl.String)
+    return pl.when(pl.col(found) != "-").then(pl.col(found))
+
+
+def sent(table: pl.DataFrame) -> pl.Expr:
+    """The bytes of "sc-bytes"; without that field they are unknown, never 0."""
+    return count("sc-bytes") if "sc-bytes" in table.columns else pl.lit(None, dtype=pl.Int64)
 
 
 class Reader:

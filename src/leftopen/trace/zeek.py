@@ -18,7 +18,7 @@ import polars as pl
 from leftopen.trace.api import Chunk
 from leftopen.trace.clock import LAST
 from leftopen.trace.headed import Columns, Headed, split_columns
-from leftopen.trace.instants import ADDRESS, utc
+from leftopen.trace.instants import ADDRESS, private, utc
 from leftopen.trace.json_records import BAD_JSON
 from leftopen.trace.lines import BAD_KEPT, Lines, empty, split
 
@@ -28,6 +28,8 @@ MakeRows = Callable[[pl.LazyFrame], pl.LazyFrame]
 Look = Callable[[pl.DataFrame], None]
 UNSET = ("-", "(empty)", "")
 TEXT, COUNT, REAL, FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+# Who began a connection, with whom, and on which port: in every log of connections.
+ENDS: Fields = {"id.orig_h": TEXT, "id.resp_h": TEXT, "id.resp_p": COUNT}
 _SEPARATOR = re.compile(r"#separator \\x([0-9a-fA-F]{2})\s*")
 
 
@@ -153,6 +155,16 @@ class _Reader:
 
 
 Value = int | float | str | bool | list[str] | None
+
+
+def port() -> pl.Expr:
+    """The local port as `port`; 0 where none is named."""
+    return pl.col("id.resp_p").fill_null(0).alias("port")
+
+
+def outward(far: str, near: str) -> pl.Expr:
+    """Whether a private address began it with one that is not: nobody who came in."""
+    return private(far) & ~private(near)
 
 
 def _text(value: object) -> str | None:

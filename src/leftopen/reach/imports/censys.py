@@ -23,6 +23,7 @@ from leftopen.reach.imported import (
     given,
     keys,
     moment,
+    port_of,
     reader,
 )
 
@@ -166,7 +167,7 @@ def _range(raw: bytes, path: str, place: int | str) -> Iterator[Seen | Gap]:
         yield Seen(
             place=place,
             address=one.ip,
-            port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0,
+            port=port_of(port),
             time=time,
             transport=_transport(one.transport_protocol),
             service=one.protocol or next(iter(one.protocols or ()), ""),

@@ -17,7 +17,7 @@ import msgspec
 from leftopen.model.exposure import Access, Size
 from leftopen.model.gap import Gap
 from leftopen.reach.api import Import
-from leftopen.reach.imported import Seen, decoded, keys, moment, protocol_named, reader
+from leftopen.reach.imported import Seen, decoded, keys, moment, port_of, protocol_named, reader
 
 _PLUGIN: Final = re.compile(r"(?:Http|Open|NoAuth)*Plugin$|(?:Http|Open|NoAuth)+$")
 
@@ -89,7 +89,7 @@ def _seen(place: int | str, event: _Event) -> Seen:
     return Seen(
         place=place,
         address=event.ip,
-        port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0,
+        port=port_of(port),
         time=moment(event.time),
         access=Access.GIVES_DATA if dataset.rows > 0 else Access.SPEAKS,
         transport="udp" if "udp" in layers else "tcp",

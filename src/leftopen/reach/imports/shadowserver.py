@@ -9,17 +9,24 @@ Source: https://www.shadowserver.org/what-we-do/network-reporting/ and its repor
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from io import BytesIO, TextIOWrapper
 from pathlib import PurePath
 from typing import Final
 
 from leftopen.model.gap import Gap, Reason
 from leftopen.reach.api import Import
-from leftopen.reach.imported import Seen, gap_of, moment, protocol_named, reader
+from leftopen.reach.imported import (
+    Seen,
+    csv_records,
+    gap_of,
+    header_of,
+    moment,
+    port_of,
+    protocol_named,
+    reader,
+)
 
 _NEEDED: Final = frozenset({"timestamp", "ip", "port"})
 _NAME: Final = re.compile(r"^\d{4}-\d\d-\d\d-([a-z0-9_]+)")
@@ -28,8 +35,7 @@ _COMPANION: Final = frozenset({"tag", "asn", "geo", "severity", "protocol"})
 
 
 def _header(head: bytes) -> list[str]:
-    line = head.split(b"\n", 1)[0].decode("utf-8", "replace").strip().removeprefix("\ufeff")
-    return [name.strip().strip('"').lower() for name in line.split(",")]
+    return [name.strip().strip('"').lower() for name in header_of(head).split(",")]
 
 
 def _recognise(head: bytes) -> bool:
@@ -45,25 +51,11 @@ def _records(content: bytes, path: str) -> Iterator[Seen | Gap]:
         yield gap_of(Reason.UNSUPPORTED, path, "", f"not a scan report: {kind}", count=count)
         return
     names = _header(content[:65_536])
-    rows = csv.reader(TextIOWrapper(BytesIO(content), "utf-8", errors="replace", newline=""))
-    next(rows)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as e:
-            yield gap_of(Reason.UNPARSED, path, rows.line_num, str(e))
-            continue
-        if not row:
-            continue
-        if len(row) != len(names):
-            yield gap_of(Reason.UNPARSED, path, rows.line_num, "a row of another width")
-            continue
-        yield _seen(dict(zip(names, row, strict=True)), rows.line_num, kind)
+    for item in csv_records(content, path, names):
+        yield item if isinstance(item, Gap) else _seen(*item, kind)
 
 
-def _seen(row: dict[str, str], number: int, kind: str) -> Seen:
+def _seen(number: int, row: dict[str, str], kind: str) -> Seen:
     port, tag = row["port"], row.get("tag", "")
     service, tls = _service(kind, tag)
     severity = row.get("severity", "")
@@ -71,7 +63,7 @@ def _seen(row: dict[str, str], number: int, kind: str) -> Seen:
     return Seen(
         place=number,
         address=row["ip"],
-        port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0,
+        port=port_of(port),
         time=moment(row["timestamp"]),
         transport=row.get("protocol", "").lower() or "tcp",
         service=service,

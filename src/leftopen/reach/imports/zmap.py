@@ -7,16 +7,25 @@ column of ports it is neither.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
-from io import BytesIO, TextIOWrapper
 from typing import Final
 
 from leftopen.model.exposure import Access
 from leftopen.model.gap import Gap, Reason
 from leftopen.reach.api import Import
-from leftopen.reach.imported import Seen, Sweep, canonical, epoch, gap_of, moment, reader
+from leftopen.reach.imported import (
+    Seen,
+    Sweep,
+    canonical,
+    csv_records,
+    epoch,
+    gap_of,
+    header_of,
+    moment,
+    port_of,
+    reader,
+)
 
 _FIELD: Final = re.compile(r"[a-z0-9_-]{1,40}")
 _OPEN: Final = frozenset({"synack", "udp", "dns", "ntp", "upnp", ""})
@@ -25,7 +34,7 @@ _ZONE: Final = re.compile(r"([+-]\d\d)(\d\d)$")
 
 def _columns(head: bytes) -> list[str]:
     """The header's names; a file of one column of addresses has none."""
-    line = head.split(b"\n", 1)[0].decode("utf-8", "replace").strip().removeprefix("\ufeff")
+    line = header_of(head)
     names = line.split(",")
     if "saddr" in names and all(_FIELD.fullmatch(name) for name in names):
         return names
@@ -42,26 +51,11 @@ def _records(content: bytes, path: str) -> Iterator[Seen | Gap]:
         count = content.count(b"\n")
         yield gap_of(Reason.UNSUPPORTED, path, "", "no column sport: ports unknown", count=count)
         return
-    text = TextIOWrapper(BytesIO(content), "utf-8", errors="replace", newline="")
-    rows = csv.reader(text)
-    next(rows)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as e:
-            yield gap_of(Reason.UNPARSED, path, rows.line_num, str(e))
-            continue
-        if not row:
-            continue
-        if len(row) != len(names):
-            yield gap_of(Reason.UNPARSED, path, rows.line_num, "a row of another width")
-            continue
-        yield _seen(dict(zip(names, row, strict=True)), rows.line_num)
+    for item in csv_records(content, path, names):
+        yield item if isinstance(item, Gap) else _seen(*item)
 
 
-def _seen(row: dict[str, str], number: int) -> Seen:
+def _seen(number: int, row: dict[str, str]) -> Seen:
     port, kind = row["sport"], row.get("classification", "")
     seen = _ZONE.sub(r"\1:\2", row.get("timestamp_str", ""))
     stamp = row.get("timestamp_ts") or row.get("timestamp-ts") or ""
@@ -69,7 +63,7 @@ def _seen(row: dict[str, str], number: int) -> Seen:
     return Seen(
         place=number,
         address=row["saddr"],
-        port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0,
+        port=port_of(port),
         time=moment(seen) if seen else epoch(stamp),
         access=_access(success, kind),
         transport="tcp" if kind in ("synack", "rst", "") else "udp",

@@ -8,11 +8,11 @@ API_SelectResourceConfig (its Results are JSON in strings).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from leftopen.model.gap import Gap, Reason
-from leftopen.reach.inventory import Found, Inventory, Takings, at, document, list_at, text_at
+from leftopen.reach.inventory import Found, Inventory, Take, Takings, at, document, list_at, text_at
 
 # Their addresses are those of other people: in rules, routes and records.
 _RULES: Final = frozenset(
@@ -158,7 +158,7 @@ def _database(item: Any, label: str, place: str, takings: Takings) -> Iterator[F
         yield from takings.name(name, label, f"{place}.configuration.{member}")
 
 
-_READERS: Final[dict[str, Callable[[Any, str, str, Takings], Iterator[Found | Gap]]]] = {
+_READERS: Final[dict[str, Take]] = {
     "AWS::EC2::Instance": _instance,
     "AWS::EC2::NetworkInterface": _interface,
     "AWS::EC2::EIP": _elastic_ip,

@@ -7,11 +7,11 @@ Source: docs.cloud.google.com/asset-inventory/docs/list-assets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from leftopen.model.gap import Gap, Reason
-from leftopen.reach.inventory import Found, Inventory, Takings, at, document, list_at, text_at
+from leftopen.reach.inventory import Found, Inventory, Take, Takings, at, document, list_at, text_at
 
 # Their addresses are those of other people: in rules, routes and records.
 _RULES: Final = frozenset(
@@ -101,7 +101,7 @@ def _sql(item: Any, label: str, place: str, takings: Takings) -> Iterator[Found 
             yield from takings.address(at(one, "ipAddress"), label, where)
 
 
-_READERS: Final[dict[str, Callable[[Any, str, str, Takings], Iterator[Found | Gap]]]] = {
+_READERS: Final[dict[str, Take]] = {
     "compute.googleapis.com/Instance": _instance,
     "compute.googleapis.com/Address": _address,
     "compute.googleapis.com/GlobalAddress": _address,

@@ -9,7 +9,6 @@ store URL that names a blob is asked for that blob too.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -19,26 +18,18 @@ from urllib.parse import quote, unquote, urlencode
 from lxml import etree
 
 from leftopen.model.errors import ProtocolError
-from leftopen.model.exposure import Access, ObjectRef, Size
+from leftopen.model.exposure import Access, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
-from leftopen.reach import web
+from leftopen.reach import paging, web
 from leftopen.reach.api import Context, Fetched, Proof, Protocol, start_of
+from leftopen.reach.paging import Page
 
 PAGE: Final = 1000
 PAGE_BYTES: Final = 2_000_000
-MAX_PAGES: Final = 200
-PROOF_PAGES: Final = 3
 _VERSION: Final = {"x-ms-version": "2021-08-06"}
 _EMULATOR: Final = "devstoreaccount1"
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    refs: tuple[ObjectRef, ...]
-    marker: str
-    unnamed: int = 0  # blobs whose name is missing or longer than any name of Azure
 
 
 def _place(context: Context) -> tuple[str, str]:
@@ -69,7 +60,7 @@ async def _page(client: HttpClient, container: str, marker: str = "") -> tuple[s
     return path, await client.request("GET", path, headers=_VERSION, limit=PAGE_BYTES)
 
 
-def _parsed(container: str, answer: Response) -> _Page | None:
+def _parsed(container: str, answer: Response) -> Page | None:
     """EnumerationResults of List Blobs; entities and document types are never resolved."""
     if answer.status != 200 or not answer.complete or b"<!DOCTYPE" in answer.body[:1024]:
         return None
@@ -82,7 +73,7 @@ def _parsed(container: str, answer: Response) -> _Page | None:
         return None
     made = [_ref(container, blob) for blob in root.iterfind("Blobs/Blob")]
     refs = tuple(ref for ref in made if ref)
-    return _Page(refs, root.findtext("NextMarker") or "", len(made) - len(refs))
+    return Page(refs, root.findtext("NextMarker") or "", len(made) - len(refs))
 
 
 def _ref(container: str, blob: etree._Element) -> ObjectRef | None:
@@ -123,7 +114,7 @@ async def _prove(context: Context) -> Proof | None:
 
 
 async def _listed(
-    context: Context, client: HttpClient, container: str, path: str, answer: Response, page: _Page
+    context: Context, client: HttpClient, container: str, path: str, answer: Response, page: Page
 ) -> Proof:
     listed = context.evidence(f"GET {path}", answer.body, web.reproduce(context, path))
     other = await web.nonsense(context, client, f"{container}/")
@@ -133,28 +124,19 @@ async def _listed(
         if ref.size != 0
         for shown in await web.sample(context, client, ref.path, other)
     ]
-    refs, pages = list(page.refs), 1
-    while page.marker and pages < PROOF_PAGES:
-        following = _parsed(container, (await _page(client, container, page.marker))[1])
-        if following is None or following.marker == page.marker:
-            break
-        page, pages = following, pages + 1
-        refs += page.refs
-    sizes = [r.size for r in refs]
-    state = "one of them was read" if read else "none could be read" if refs else "it is empty"
+
+    async def following(marker: str) -> Page | None:
+        return _parsed(container, (await _page(client, container, marker))[1])
+
+    stock = await paging.take_stock(page, following)
+    state = stock.state(read=bool(read))
     return Proof(
         access=Access.GIVES_DATA if read else Access.LISTS,
-        detail=f"the container lists {len(refs)} blobs to anybody; {state}",
+        detail=f"the container lists {len(stock.refs)} blobs to anybody; {state}",
         product="Azure Blob Storage",
-        size=Size(
-            objects=len(refs),
-            bytes=sum(s or 0 for s in sizes) if None not in sizes else None,
-            unit="blobs",
-            basis=f"List Blobs, {pages} pages",
-            complete=not page.marker,
-        ),
+        size=stock.size("blobs", "List Blobs"),
         evidence=(listed, *read[:1]),
-        containers=tuple(dict.fromkeys(safe(r.group, 80) for r in refs if r.group))[:20],
+        containers=stock.folders(),
     )
 
 
@@ -189,28 +171,14 @@ async def _refused(
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
     container, blob = _place(context)
     async with context.http() as client:
-        marker = ""
-        for number in range(MAX_PAGES):
+
+        async def ask(marker: str) -> tuple[str, Response, Page | None]:
             path, answer = await _page(client, container, marker)
-            page = _parsed(container, answer)
-            if page is None and blob and not number:
-                yield ObjectRef(path=blob)
-                return
-            if page is None:
-                yield context.gap(Reason.UNPARSED, path, f"no list, answered with {answer.status}")
-                return
-            for ref in page.refs:
-                yield ref
-            if page.unnamed:
-                detail = "blobs without a usable name"
-                yield context.gap(Reason.UNPARSED, path, detail, count=page.unnamed)
-            if not page.marker:
-                return
-            if page.marker == marker:
-                yield context.gap(Reason.MISBEHAVED, path, "the same page again and again")
-                return
-            marker = page.marker
-        yield context.gap(Reason.BUDGET, container, f"stopped after {MAX_PAGES} pages")
+            return path, answer, _parsed(container, answer)
+
+        unnamed = "blobs without a usable name"
+        async for item in paging.every_object(context, container, blob, ask, unnamed):
+            yield item
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:

@@ -18,19 +18,18 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from leftopen.model.errors import ProtocolError
-from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef, Size
+from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
-from leftopen.reach import web
+from leftopen.reach import paging, web
 from leftopen.reach.api import Context, Fetched, Proof, Protocol, start_of
-from leftopen.reach.bucket_list import Page, error_code, is_bucket, parse_list, ref_of
+from leftopen.reach.bucket_list import error_code, is_bucket, parse_list, ref_of
 from leftopen.reach.json_answer import parsed
+from leftopen.reach.paging import MAX_PAGES, Page
 
 PAGE: Final = 1000
 PAGE_BYTES: Final = 4_000_000
-MAX_PAGES: Final = 200
-PROOF_PAGES: Final = 3
 MAX_BUCKETS: Final = 20
 TRIED: Final = 3
 _HOST: Final = "storage.googleapis.com"
@@ -192,28 +191,19 @@ async def _listed(
 ) -> Proof:
     paths = [ref.path for ref in page.refs if ref.size != 0][:TRIED]
     read = await _read(context, client, place, paths) if paths else ()
-    refs, pages = list(page.refs), 1
-    while page.token and pages < PROOF_PAGES:
-        following = parse_page(place, (await _page(client, place, page.token, xml=xml))[1])
-        if following is None or following.token == page.token:
-            break
-        page, pages = following, pages + 1
-        refs += page.refs
-    sizes = [ref.size for ref in refs]
-    state = "one of them was read" if read else "none could be read" if refs else "it is empty"
+
+    async def following(token: str) -> Page | None:
+        return parse_page(place, (await _page(client, place, token, xml=xml))[1])
+
+    stock = await paging.take_stock(page, following)
+    state = stock.state(read=bool(read))
     return Proof(
         access=Access.GIVES_DATA if read else Access.LISTS,
-        detail=f"the bucket lists {len(refs)} objects to anybody; {state}",
+        detail=f"the bucket lists {len(stock.refs)} objects to anybody; {state}",
         product="gcs",
-        size=Size(
-            objects=len(refs),
-            bytes=sum(s or 0 for s in sizes) if None not in sizes else None,
-            unit="objects",
-            basis=f"{'XML' if xml else 'JSON'} API list, {pages} pages",
-            complete=not page.token,
-        ),
+        size=stock.size("objects", f"{'XML' if xml else 'JSON'} API list"),
         evidence=(shown, *read),
-        containers=tuple(dict.fromkeys(safe(r.group, 80) for r in refs if r.group))[:20],
+        containers=stock.folders(),
     )
 
 
@@ -233,22 +223,19 @@ async def _objects(
         return
     for _ in range(MAX_PAGES):
         if page is None:
-            yield context.gap(Reason.UNPARSED, path, f"no list, answered with {answer.status}")
+            yield paging.no_list(context, path, answer)
             return
-        for ref in page.refs:
-            yield ref
-        if page.unnamed:
-            detail = "objects without a usable key"
-            yield context.gap(Reason.UNPARSED, path, detail, count=page.unnamed)
+        for item in paging.of_page(context, path, page, "objects without a usable key"):
+            yield item
         if not page.token:
             return
         token = page.token
         path, answer = await _page(client, place, token, xml=xml)
         page = parse_page(place, answer)
         if page is not None and page.token == token:
-            yield context.gap(Reason.MISBEHAVED, path, "the same page again and again")
+            yield paging.repeated(context, path)
             return
-    yield context.gap(Reason.BUDGET, place.name, f"stopped after {MAX_PAGES} pages")
+    yield paging.too_many(context, place.name)
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:

@@ -19,24 +19,22 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from leftopen.model.errors import ProtocolError
-from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef, Size
+from leftopen.model.exposure import OPEN, Access, Evidence, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
-from leftopen.reach import web
+from leftopen.reach import paging, web
 from leftopen.reach.api import Context, Fetched, Proof, Protocol, start_of
 from leftopen.reach.bucket_list import (
-    Page,
     bucket_names,
     error_code,
     is_bucket,
     parse_list,
 )
+from leftopen.reach.paging import Page
 
 PAGE: Final = 1000
 PAGE_BYTES: Final = 2_000_000
-MAX_PAGES: Final = 200
-PROOF_PAGES: Final = 3
 MAX_BUCKETS: Final = 20  # of one endpoint
 TRIED: Final = 3  # objects that the proof asks for
 _ORDER: Final = (*OPEN, *(a for a in Access if a not in OPEN))
@@ -168,28 +166,19 @@ async def _listed(
     read: tuple[Evidence, ...] = ()
     for ref in [r for r in page.refs if r.size != 0][:TRIED]:
         read = read or await web.sample(context, client, ref.path, other)
-    refs, pages = list(page.refs), 1
-    while page.token and pages < PROOF_PAGES:
-        following = parse_page(place, await _page(client, place.list_path(page.token)))
-        if following is None or following.token == page.token:
-            break
-        page, pages = following, pages + 1
-        refs += page.refs
-    sizes = [r.size for r in refs]
-    state = "one of them was read" if read else "none could be read" if refs else "it is empty"
+
+    async def following(token: str) -> Page | None:
+        return parse_page(place, await _page(client, place.list_path(token)))
+
+    stock = await paging.take_stock(page, following)
+    state = stock.state(read=bool(read))
     return Proof(
         access=Access.GIVES_DATA if read else Access.LISTS,
-        detail=f"the bucket lists {len(refs)} objects to anybody; {state}",
+        detail=f"the bucket lists {len(stock.refs)} objects to anybody; {state}",
         product=web.server_of(answer)[0] or "s3",
-        size=Size(
-            objects=len(refs),
-            bytes=sum(s or 0 for s in sizes) if None not in sizes else None,
-            unit="objects",
-            basis=f"ListObjectsV2, {pages} pages",
-            complete=not page.token,
-        ),
+        size=stock.size("objects", "ListObjectsV2"),
         evidence=(listed, *read),
-        containers=tuple(dict.fromkeys(safe(r.group, 80) for r in refs if r.group))[:20],
+        containers=stock.folders(),
     )
 
 
@@ -230,29 +219,14 @@ async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:
 async def _objects(
     context: Context, client: HttpClient, place: _Place
 ) -> AsyncIterator[ObjectRef | Gap]:
-    token = ""
-    for number in range(MAX_PAGES):
+    async def ask(token: str) -> tuple[str, Response, Page | None]:
         path = place.list_path(token)
         answer = await _page(client, path)
-        page = parse_page(place, answer)
-        if page is None and place.object and not number:
-            yield ObjectRef(path=place.object)
-            return
-        if page is None:
-            yield context.gap(Reason.UNPARSED, path, f"no list, answered with {answer.status}")
-            return
-        for ref in page.refs:
-            yield ref
-        if page.unnamed:
-            detail = "objects without a usable key"
-            yield context.gap(Reason.UNPARSED, path, detail, count=page.unnamed)
-        if not page.token:
-            return
-        if page.token == token:
-            yield context.gap(Reason.MISBEHAVED, path, "the same page again and again")
-            return
-        token = page.token
-    yield context.gap(Reason.BUDGET, place.bucket, f"stopped after {MAX_PAGES} pages")
+        return path, answer, parse_page(place, answer)
+
+    unnamed = "objects without a usable key"
+    async for item in paging.every_object(context, place.bucket, place.object, ask, unnamed):
+        yield item
 
 
 async def _fetch(context: Context, ref: ObjectRef, limit: int) -> Fetched:

@@ -10,7 +10,7 @@ https://www.rfc-editor.org/rfc/rfc4918
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,10 +26,10 @@ from leftopen.model.exposure import Access, Evidence, ObjectRef
 from leftopen.model.gap import Gap, Reason
 from leftopen.model.redact import safe
 from leftopen.net.http import METHODS, HttpClient, Response
-from leftopen.reach import web
-from leftopen.reach.api import Context, Fetched, Proof, Protocol, reason_of, start_of
+from leftopen.reach import browse, web
+from leftopen.reach.api import Context, Fetched, Proof, Protocol, start_of
 from leftopen.reach.listing import Entry
-from leftopen.reach.walk import MAX_DEPTH, MAX_FILES, PROOF_FOLDERS, TRIES, Tally, to_ref
+from leftopen.reach.walk import PROOF_FOLDERS, Tally, counted, to_ref
 
 PAGE_BYTES: Final = 2_000_000
 LIST_FOLDERS: Final = 5000
@@ -217,25 +217,15 @@ async def _take_stock(
     kinds: Counter[str],
 ) -> tuple[Tally, list[Gap], tuple[Evidence, ...]]:
     """Count what the folders hold, and read the beginning of one file on the way."""
-    tally, gaps, tries = Tally(), list[Gap](), TRIES
-    read: tuple[Evidence, ...] = ()
-    try:
-        walked = _walk(context, client, path, folder, kinds, folders=PROOF_FOLDERS)
-        async for item in walked:
-            if isinstance(item, Gap):
-                gaps.append(item)
-                continue
-            tally.add(item)
-            if not read and tries and item.size != 0:
-                tries -= 1
-                read = await web.sample(context, client, item.path, other)
-    except (ProtocolError, TimeoutError) as e:
-        gaps.append(context.gap(reason_of(e), path, f"counting stopped: {e}"))
-    tally.complete = not gaps
-    return tally, gaps, read
+
+    async def read(entry: Entry) -> tuple[Evidence, ...]:
+        return await web.sample(context, client, entry.path, other)
+
+    walked = _walk(context, client, path, folder, kinds, folders=PROOF_FOLDERS)
+    return await counted(context, path, walked, read)
 
 
-async def _walk(
+def _walk(
     context: Context,
     client: HttpClient,
     start: str,
@@ -248,48 +238,33 @@ async def _walk(
 
     `kinds` counts the address books and calendars on the way.
     """
-    waiting, seen = deque[str](), {start}
-    path, folder, opened, files = start, first, 0, 0
-    while True:
+
+    def told(path: str, folder: _Folder) -> browse.Folder:
         kinds.update(folder.kinds)
-        if folder.odd:
-            yield context.gap(Reason.UNPARSED, path, "hrefs of no child", count=folder.odd)
-        for child in folder.entries:
-            if child.folder and child.path not in seen:
-                seen.add(child.path)
-                waiting.append(child.path)
-            elif not child.folder and files < MAX_FILES:
-                files += 1
-                yield child
-        if (waiting and opened >= folders) or files >= MAX_FILES:
-            detail = f"stopped after {opened + 1} folders and {files} files"
-            yield context.gap(Reason.BUDGET, start, detail, count=max(1, len(waiting)))
-            return
-        if not waiting:
-            return
-        path, opened = waiting.popleft(), opened + 1
-        opening = await _open(context, client, start, path)
-        if isinstance(opening, Gap):
-            yield opening
-        folder = _Folder(()) if isinstance(opening, Gap) else opening
+        odd = folder.odd
+        gaps = (context.gap(Reason.UNPARSED, path, "hrefs of no child", count=odd),) if odd else ()
+        return browse.Folder(folder.entries, gaps)
+
+    async def open_(path: str) -> browse.Folder:
+        found = await _open(context, client, start, path)
+        return browse.Folder(gaps=(found,)) if isinstance(found, Gap) else told(path, found)
+
+    return browse.breadth_first(context, start, told(start, first), open_, folders=folders)
 
 
 async def _open(context: Context, client: HttpClient, start: str, path: str) -> _Folder | Gap:
-    if path.count("/") - start.count("/") > MAX_DEPTH:
-        return context.gap(Reason.TOO_DEEP, path, f"deeper than {MAX_DEPTH} folders")
-    try:
-        answer = await _propfind(client, path)
-    except BudgetSpent:
-        raise
-    except ProtocolError as e:
-        return context.gap(Reason.MISBEHAVED, path, str(e))
+    async def ask(folder: str) -> Response:
+        return await _propfind(client, folder)
+
+    answer = await browse.answer_of(context, start, path, ask)
+    if isinstance(answer, Gap):
+        return answer
     folder = parse_multistatus(web.url_of(context, path), answer)
     if folder is not None:
         return folder
     if answer.status == 207 and not answer.complete:
         return context.gap(Reason.TOO_LARGE, path, f"an answer over {PAGE_BYTES} bytes")
-    reason = Reason.REFUSED if answer.status in (401, 403) else Reason.UNPARSED
-    return context.gap(reason, path, f"PROPFIND is answered with {answer.status}")
+    return browse.unlisted(context, path, answer, "PROPFIND is answered with")
 
 
 async def _list(context: Context) -> AsyncIterator[ObjectRef | Gap]:

@@ -22,9 +22,8 @@ from leftopen.model.gap import Reason
 from leftopen.trace.api import Chunk, Example, LogFormat, ReadOptions, Trouble, frame
 from leftopen.trace.instants import utc
 from leftopen.trace.json_records import BAD_JSON
-from leftopen.trace.metric_series import Point, chunk, whole
+from leftopen.trace.metric_series import Point, answer_of, chunk, whole
 
-DOCUMENT_MAX = 64 << 20  # bytes of one answer
 OUT = (
     *("Egress", "Network Out Total", "BytesSent", "BytesOut"),
     *("ByteCount", "network_bytes_egress"),
@@ -69,24 +68,9 @@ def recognise(head: bytes, name: str) -> int:
 
 def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
     """One row an interval. One "line" is one point."""
-    data = bytearray()
-    for block in blocks:
-        data += block
-        if len(data) > DOCUMENT_MAX:
-            yield _broken(Trouble(Reason.TOO_LARGE, f"an answer over {DOCUMENT_MAX} bytes"))
-            return
-    if not data.strip():
-        return
-    try:
-        answer = _answer.decode(bytes(data))
-    except BAD_JSON:
-        yield _broken(Trouble(Reason.CORRUPT, "not an answer of Azure Monitor, or cut short"))
-        return
-    yield _points(answer)
-
-
-def _broken(trouble: Trouble) -> Chunk:
-    return Chunk(rows=frame(()), lines=1, rejected=1, bad=(1,), troubles=(trouble,))
+    answer = answer_of(blocks, _answer, "Azure Monitor")
+    if answer is not None:
+        yield answer if isinstance(answer, Chunk) else _points(answer)
 
 
 def _points(answer: _Answer) -> Chunk:

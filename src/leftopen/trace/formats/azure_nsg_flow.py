@@ -18,12 +18,11 @@ import msgspec
 import polars as pl
 
 from leftopen.model.gap import Reason
-from leftopen.trace.api import SCHEMA, Act, Chunk, Example, LogFormat, ReadOptions, Trouble, frame
-from leftopen.trace.lines import BAD_KEPT
+from leftopen.trace import azure_flows
+from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Trouble, frame
+from leftopen.trace.azure_flows import BATCH
 
 DOCUMENT_MAX = 256 << 20  # bytes of one hourly file
-BATCH = 400_000  # tuples made into columns at once
-HOUR = 3600
 FIELDS = (
     *("at", "source", "target", "source_port", "target_port", "protocol", "way", "ruling"),
     *("state", "packets_in", "bytes_in", "packets_out", "bytes_out"),
@@ -144,26 +143,20 @@ class _Reader:
         if hour is not None:
             self._claimed.add(hour)
         if not self._origin and record.resourceId:
-            self._origin = f"{record.resourceId[:512].lower()}/{record.macAddress[:32].lower()}"
+            self._origin = azure_flows.origin_of(record.resourceId, record.macAddress)
         for rule in record.properties.flows:
             for flow in rule.flows:
                 self._tuples += flow.flowTuples
 
     def _chunk(self) -> Chunk:
         tuples, failed = self._tuples, self._failed
-        rows, bad = _columns(tuples, self._number, self._port)
-        troubles: tuple[Trouble, ...] = ()
-        if failed:
-            detail = "records that do not have the shape of a flow log record"
-            troubles = (Trouble(Reason.CORRUPT, detail, failed),)
-        made = Chunk(
-            rows=rows,
+        made = azure_flows.chunk(
+            *_columns(tuples, self._number, self._port),
             lines=len(tuples) + failed,
-            rejected=bad.len() + failed,
-            bad=tuple(bad.head(BAD_KEPT).to_list()),
-            claimed=tuple((hour, hour + HOUR) for hour in sorted(self._claimed)),
+            failed=failed,
+            hours=self._claimed,
             origin=self._origin,
-            troubles=troubles,
+            troubles=azure_flows.failures(failed),
         )
         self._number += len(tuples)
         self._tuples, self._failed = [], 0
@@ -222,27 +215,8 @@ def _valid() -> pl.Expr:
 
 
 def _normal(good: pl.LazyFrame, port: int | None) -> pl.LazyFrame:
-    # Outbound flows are not somebody who came in; they still show that the log was running.
-    about = pl.col("way") == "I"
-    if port is not None:
-        about &= pl.col("port") == port
-    none = (pl.col("ruling") == "D") | (pl.col("state") == "B").fill_null(False)
-    sent = pl.when(none).then(0).otherwise("sent")
-    answered = (pl.col("ruling") == "A") & ((sent > 0) | sent.is_null())
-    columns = {
-        "client": pl.when(about).then(pl.col("source").str.to_lowercase()),
-        "act": pl.when(answered).then(Act.LOOKED).otherwise(Act.TOUCHED),
-        "status": pl.lit(0),
-        "bytes": sent,
-        "content": pl.lit(0),
-        "units": pl.lit(0),
-        "object": pl.lit(None),
-        "agent": pl.lit(None),
-        "user": pl.lit(False),
-    }
-    return good.select(
-        columns.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in SCHEMA.items()
-    )
+    silent = (pl.col("ruling") == "D") | (pl.col("state") == "B").fill_null(False)
+    return azure_flows.inbound(good, port, silent=silent)
 
 
 def _example(*tuples: str) -> str:

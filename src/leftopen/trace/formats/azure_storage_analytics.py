@@ -15,19 +15,16 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Row
-from leftopen.trace.azure_names import COPIES, act_of
+from leftopen.trace.azure_names import AGENT_MAX, BROKE_OFF, act_of, object_of, sent_of
 from leftopen.trace.instants import address, utc
 from leftopen.trace.json_records import Seen, natural
 from leftopen.trace.lines import by_line, share
 
-OBJECT_MAX, AGENT_MAX = 4096, 200
 FIELDS_LEAST = 30  # of version 1.0; 2.0 adds ten
 (_TIME, _OPERATION, _STATUS, _CODE, _AUTH) = (1, 2, 3, 4, 7)
 (_URL, _KEY, _ID, _NUMBER, _CLIENT, _SIZE, _AGENT) = (11, 12, 13, 14, 15, 20, 27)
-_BROKE_OFF = ("NetworkError", "ClientOtherError", "ClientTimeoutError")
 _LINE = re.compile(
     r"[12]\.0;\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z;[A-Za-z]{2,60};[A-Za-z]+;"
 )
@@ -79,33 +76,21 @@ def _row(number: int, time: int, fields: list[str]) -> Row | None:
     size = natural(fields[_SIZE])
     if (client is None and fields[_CLIENT]) or (size is None and fields[_SIZE]):
         return None
-    operation, broke_off = fields[_OPERATION], fields[_STATUS].endswith(_BROKE_OFF)
+    operation, broke_off = fields[_OPERATION], fields[_STATUS].endswith(BROKE_OFF)
     code = natural(fields[_CODE]) or 0
     status = code if 100 <= code <= 599 else 200 if broke_off else 0
     act = act_of(operation, status, size, cut=broke_off)
-    if operation in COPIES and not size:
-        size = None  # it went to another account, not to the caller: how much is not said
-    elif size is None and act <= Act.LOOKED:
-        size = 0
     return Row(
         line=number,
         time=time,
         client=client,
         act=act,
         status=status // 100,
-        bytes=size,
-        object=_object(fields) if act >= Act.PART else None,
+        bytes=sent_of(operation, size, act),
+        object=object_of(fields[_URL], fields[_KEY]) if act >= Act.PART else None,
         agent=fields[_AGENT][:AGENT_MAX] or None,
         user=fields[_AUTH] not in ("anonymous", "sas", ""),
     )
-
-
-def _object(fields: list[str]) -> str:
-    try:
-        path = urlsplit(fields[_URL]).path
-    except ValueError:
-        path = ""
-    return (path or fields[_KEY])[:OBJECT_MAX]
 
 
 def _example(**changes: str) -> str:

@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import msgspec
 
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Row
-from leftopen.trace.azure_names import COPIES, act_of
+from leftopen.trace.azure_names import AGENT_MAX, BROKE_OFF, act_of, object_of, sent_of
 from leftopen.trace.instants import address, utc
 from leftopen.trace.json_records import BAD_JSON, by_record, natural
 
 CATEGORIES = ("StorageRead", "StorageWrite", "StorageDelete")
-OBJECT_MAX, AGENT_MAX = 4096, 200
-_BROKE_OFF = ("NetworkError", "ClientOtherError", "ClientTimeoutError")
 
 
 class _Identity(msgspec.Struct):
@@ -81,7 +78,7 @@ def _rows(number: int, raw: msgspec.Raw | bytes) -> list[Row] | None:
     code = natural(record.statusCode) or 0
     status = code if 100 <= code <= 599 else 0
     size = natural(about.responseBodySize)
-    broke_off = record.statusText.endswith(_BROKE_OFF)
+    broke_off = record.statusText.endswith(BROKE_OFF)
     if broke_off and not status:
         status = 200  # the answer had begun: what of it arrived is unknown
     read_something = record.category == "StorageRead"
@@ -95,7 +92,7 @@ def _rows(number: int, raw: msgspec.Raw | bytes) -> list[Row] | None:
             client=client,
             act=act,
             status=status // 100,
-            bytes=_size(record.operationName, size, act),
+            bytes=sent_of(record.operationName, size, act),
             object=_object(record, about) if act >= Act.PART else None,
             agent=about.userAgentHeader[:AGENT_MAX] or None,
             user=_login(record.identity),
@@ -103,18 +100,8 @@ def _rows(number: int, raw: msgspec.Raw | bytes) -> list[Row] | None:
     ]
 
 
-def _size(operation: str, size: int | None, act: Act) -> int | None:
-    if operation in COPIES and not size:
-        return None  # it went to another account, not to the caller: how much is not said
-    return 0 if size is None and act <= Act.LOOKED else size
-
-
 def _object(record: _Record, about: _Properties) -> str:
-    try:
-        path = urlsplit(record.uri).path
-    except ValueError:
-        path = ""
-    return (path or about.objectKey or record.operationName)[:OBJECT_MAX]
+    return object_of(record.uri, about.objectKey, record.operationName)
 
 
 def _login(identity: _Identity | None) -> bool:

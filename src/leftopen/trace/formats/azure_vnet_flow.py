@@ -18,15 +18,14 @@ from collections.abc import Iterator
 import msgspec
 import polars as pl
 
-from leftopen.model.gap import Reason
-from leftopen.trace.api import SCHEMA, Act, Chunk, Example, LogFormat, ReadOptions, Trouble
+from leftopen.trace import azure_flows
+from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Trouble
+from leftopen.trace.azure_flows import BATCH, HOUR
 from leftopen.trace.clock import LAST
 from leftopen.trace.instants import ADDRESS, utc
 from leftopen.trace.json_records import BAD_JSON, records
-from leftopen.trace.lines import BAD_KEPT, empty
+from leftopen.trace.lines import empty
 
-BATCH = 400_000  # tuples made into columns at once
-HOUR = 3600
 # Nothing that a CSV reader could stumble over passes it: no quote, no newline, 13 fields.
 SHAPE = (
     rf"^[0-9]{{1,15}},{ADDRESS},{ADDRESS},[0-9]{{1,5}},[0-9]{{1,5}},[0-9]{{1,3}},[IO],[BCED],"
@@ -115,26 +114,21 @@ class _Reader:
         if time is not None:
             self._claimed.add(time // HOUR * HOUR)
         if not self._origin and record.targetResourceID:
-            self._origin = f"{record.targetResourceID[:512]}/{record.macAddress[:32]}".lower()
+            self._origin = azure_flows.origin_of(record.targetResourceID, record.macAddress)
         for flow in record.flowRecords.flows:
             for group in flow.flowGroups:
                 self.tuples += group.flowTuples
 
     def chunk(self, broken: int = 0, troubles: tuple[Trouble, ...] = ()) -> Chunk:
         """What was collected, as columns."""
-        if self._failed:
-            detail = "records that do not have the shape of a flow log record"
-            troubles = (*troubles, Trouble(Reason.CORRUPT, detail, self._failed))
-        rows, bad = _columns(self.tuples, self._number, self._port)
         failed = self._failed + broken
-        made = Chunk(
-            rows=rows,
+        made = azure_flows.chunk(
+            *_columns(self.tuples, self._number, self._port),
             lines=len(self.tuples) + failed,
-            rejected=bad.len() + failed,
-            bad=tuple(bad.head(BAD_KEPT).to_list()),
-            claimed=tuple((hour, hour + HOUR) for hour in sorted(self._claimed)),
+            failed=failed,
+            hours=self._claimed,
             origin=self._origin,
-            troubles=troubles,
+            troubles=(*troubles, *azure_flows.failures(self._failed)),
         )
         self._number += made.lines
         self.tuples, self._failed, self._claimed = [], 0, set()
@@ -150,34 +144,14 @@ def _columns(tuples: list[str], first: int, port: int | None) -> tuple[pl.DataFr
     if not joined:
         return empty(), number.filter(~shaped)
     table = pl.scan_csv(joined.encode(), has_header=False, schema=FIELDS).select(USED).collect()
-    fields = table.with_columns(number.filter(shaped), pl.col("at") // 1000)
-    right = (fields["at"] <= LAST) & (fields["port"] <= 65535)
+    fields = table.with_columns(number.filter(shaped), (pl.col("at") // 1000).alias("time"))
+    right = (fields["time"] <= LAST) & (fields["port"] <= 65535)
     bad = pl.concat([number.filter(~shaped), fields["line"].filter(~right)]).sort()
     return _normal(fields.lazy().filter(right), port).collect(), bad
 
 
 def _normal(good: pl.LazyFrame, port: int | None) -> pl.LazyFrame:
-    # Outbound flows are not somebody who came in; they still show that the log was running.
-    about = pl.col("way") == "I"
-    if port is not None:
-        about &= pl.col("port") == port
-    sent = pl.when(pl.col("state").is_in(["D", "B"])).then(0).otherwise("sent")
-    answered = (pl.col("state") != "D") & ((sent > 0) | sent.is_null())
-    columns = {
-        "time": pl.col("at"),
-        "client": pl.when(about).then(pl.col("source").str.to_lowercase()),
-        "act": pl.when(answered).then(Act.LOOKED).otherwise(Act.TOUCHED),
-        "status": pl.lit(0),
-        "bytes": sent,
-        "content": pl.lit(0),
-        "units": pl.lit(0),
-        "object": pl.lit(None),
-        "agent": pl.lit(None),
-        "user": pl.lit(False),
-    }
-    return good.select(
-        columns.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in SCHEMA.items()
-    )
+    return azure_flows.inbound(good, port, silent=pl.col("state").is_in(["D", "B"]))
 
 
 def _example(*tuples: str) -> str:

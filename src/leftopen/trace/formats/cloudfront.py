@@ -16,9 +16,9 @@ import polars as pl
 
 from leftopen.trace import web
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions
-from leftopen.trace.columnar import count, normal, status
+from leftopen.trace.columnar import normal, status
 from leftopen.trace.lines import split
-from leftopen.trace.w3c import Reader
+from leftopen.trace.w3c import Reader, field, sent
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -35,30 +35,22 @@ def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
         yield reader.chunk(lines)
 
 
-def _field(table: pl.DataFrame, name: str) -> pl.Expr:
-    """The field; null where the file or the line has none."""
-    if name not in table.columns:
-        return pl.lit(None, dtype=pl.String)
-    return pl.when(pl.col(name) != "-").then(pl.col(name))
-
-
 def _normal(table: pl.DataFrame) -> pl.DataFrame:
-    size = count("sc-bytes") if "sc-bytes" in table.columns else pl.lit(None, dtype=pl.Int64)
     broken = pl.any_horizontal(
-        _field(table, name).str.contains("ClientCommError").fill_null(False)
+        field(table, name).str.contains("ClientCommError").fill_null(False)
         for name in ("x-edge-detailed-result-type", "x-edge-result-type")
     )
     fields = table.select(
         "line",
         "time",
-        _field(table, "c-ip").str.to_lowercase().alias("client"),
-        _field(table, "cs-protocol").replace_strict(_PORTS, default=0).alias("port"),
-        _field(table, "sc-status").cast(pl.Int64, strict=False).alias("code"),
-        _field(table, "cs-method").alias("method"),
-        web.path_column(_field(table, "cs-uri-stem")).alias("path"),
-        _field(table, "cs(User-Agent)").str.slice(0, web.AGENT_MAX).alias("agent"),
+        field(table, "c-ip").str.to_lowercase().alias("client"),
+        field(table, "cs-protocol").replace_strict(_PORTS, default=0).alias("port"),
+        field(table, "sc-status").cast(pl.Int64, strict=False).alias("code"),
+        field(table, "cs-method").alias("method"),
+        web.path_column(field(table, "cs-uri-stem")).alias("path"),
+        field(table, "cs(User-Agent)").str.slice(0, web.AGENT_MAX).alias("agent"),
         broken.alias("cut"),
-        size.alias("size"),
+        sent(table).alias("size"),
     )
     valid = pl.col("client").str.contains(r"^[0-9a-f.:]{2,45}$").fill_null(False)
     acts = fields.filter(valid).with_columns(

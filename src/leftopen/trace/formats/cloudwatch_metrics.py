@@ -20,12 +20,11 @@ from itertools import pairwise
 import msgspec
 
 from leftopen.model.gap import Reason
-from leftopen.trace.api import Chunk, Example, LogFormat, ReadOptions, Trouble, frame
+from leftopen.trace.api import Chunk, Example, LogFormat, ReadOptions, Trouble
 from leftopen.trace.instants import epoch, utc
 from leftopen.trace.json_records import BAD_JSON
-from leftopen.trace.metric_series import Point, chunk, whole
+from leftopen.trace.metric_series import Point, answer_of, broken, chunk, whole
 
-DOCUMENT_MAX = 64 << 20  # bytes of one answer
 DEFAULT_PERIOD = 300  # seconds; of a single point: the basic monitoring interval
 OUT = (
     *("BytesDownloaded", "NetworkOut", "BytesOutToDestination", "BytesOutToSource"),
@@ -67,37 +66,24 @@ def recognise(head: bytes, name: str) -> int:
 
 def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
     """One row an interval. One "line" is one point."""
-    data = bytearray()
-    for block in blocks:
-        data += block
-        if len(data) > DOCUMENT_MAX:
-            yield _broken(Reason.TOO_LARGE, f"an answer over {DOCUMENT_MAX} bytes")
-            return
-    if not data.strip():
+    answer = answer_of(blocks, _answer, "CloudWatch")
+    if answer is None:
         return
-    try:
-        answer = _answer.decode(bytes(data))
-    except BAD_JSON:
-        yield _broken(Reason.CORRUPT, "not an answer of CloudWatch, or cut short")
-        return
-    if answer.Datapoints is not None:
+    if isinstance(answer, Chunk):
+        yield answer
+    elif answer.Datapoints is not None:
         yield _statistics(answer)
     elif answer.MetricDataResults:
         yield _first_counting(answer.MetricDataResults)
     else:
-        yield _broken(Reason.EMPTY, "no points")
-
-
-def _broken(reason: Reason, detail: str) -> Chunk:
-    trouble = Trouble(reason, detail)
-    return Chunk(rows=frame(()), lines=1, rejected=1, bad=(1,), troubles=(trouble,))
+        yield broken(Reason.EMPTY, "no points")
 
 
 def _statistics(answer: _Answer) -> Chunk:
     raws = answer.Datapoints or []
     if not _counts(answer.Label):
         detail = f"{answer.Label[:60]} does not count bytes going out"
-        return _broken(Reason.UNSUPPORTED, detail)
+        return broken(Reason.UNSUPPORTED, detail)
     moments: list[Moment | None] = []
     for raw in raws:
         try:
@@ -115,10 +101,10 @@ def _first_counting(raws: list[msgspec.Raw]) -> Chunk:
         try:
             found.append(_result.decode(raw))
         except BAD_JSON:
-            return _broken(Reason.CORRUPT, "a result that does not have the shape of one")
+            return broken(Reason.CORRUPT, "a result that does not have the shape of one")
     result = next((r for r in found if _counts(r.Label)), None)
     if result is None:
-        return _broken(Reason.UNSUPPORTED, "no result that counts bytes going out")
+        return broken(Reason.UNSUPPORTED, "no result that counts bytes going out")
     said = Trouble(Reason.UNKNOWN_VALUE, "values taken as sums: the answer does not say it")
     pairs = zip(result.Timestamps, result.Values, strict=False)
     moments = [_moment(at, value) for at, value in pairs]

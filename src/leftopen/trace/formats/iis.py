@@ -17,9 +17,9 @@ import polars as pl
 
 from leftopen.trace import web
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions
-from leftopen.trace.columnar import count, normal, status
+from leftopen.trace.columnar import normal, status
 from leftopen.trace.lines import split
-from leftopen.trace.w3c import Reader
+from leftopen.trace.w3c import Reader, field, sent
 
 BROKEN_OFF = ["64", "121", "995", "1236"]  # winerror.h: the peer or the network went away
 FTP_LISTING = ["LIST", "NLST", "MLSD", "STAT"]
@@ -45,29 +45,20 @@ def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
         yield reader.chunk(lines)
 
 
-def _field(table: pl.DataFrame, *names: str) -> pl.Expr:
-    """The first of these fields that the file has; "-" and absence are null."""
-    found = next((n for n in names if n in table.columns), None)
-    if found is None:
-        return pl.lit(None, dtype=pl.String)
-    return pl.when(pl.col(found) != "-").then(pl.col(found))
-
-
 def _normal(table: pl.DataFrame) -> pl.DataFrame:
-    address = _field(table, "c-ip")
-    size = count("sc-bytes") if "sc-bytes" in table.columns else pl.lit(None, dtype=pl.Int64)
+    address = field(table, "c-ip")
     fields = table.select(
         "line",
         "time",
         address.str.slice(0, web.CLIENT_MAX).str.to_lowercase().alias("client"),
-        _field(table, "s-port").cast(pl.Int64, strict=False).alias("port"),
-        _field(table, "sc-status").cast(pl.Int64, strict=False).alias("code"),
-        _field(table, "cs-method").str.to_uppercase().alias("method"),
-        web.path_column(_field(table, "cs-uri-stem", "cs-uri")).alias("path"),
-        _field(table, "cs(User-Agent)").str.slice(0, web.AGENT_MAX).alias("agent"),
-        _field(table, "cs-username").alias("login"),
-        _field(table, "sc-win32-status").is_in(BROKEN_OFF).fill_null(False).alias("cut"),
-        size.alias("size"),
+        field(table, "s-port").cast(pl.Int64, strict=False).alias("port"),
+        field(table, "sc-status").cast(pl.Int64, strict=False).alias("code"),
+        field(table, "cs-method").str.to_uppercase().alias("method"),
+        web.path_column(field(table, "cs-uri-stem", "cs-uri")).alias("path"),
+        field(table, "cs(User-Agent)").str.slice(0, web.AGENT_MAX).alias("agent"),
+        field(table, "cs-username").alias("login"),
+        field(table, "sc-win32-status").is_in(BROKEN_OFF).fill_null(False).alias("cut"),
+        sent(table).alias("size"),
     )
     valid = pl.col("client").is_null() | pl.col("client").str.contains(r"^[0-9a-f.:]{2,45}(%\w+)?$")
     acts = fields.filter(valid).with_columns(_act().cast(pl.Int8).alias("act"))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Row
 from leftopen.trace.clock import Clock
-from leftopen.trace.lines import SAMPLE_LINES, by_line
+from leftopen.trace.lines import by_line, scattered
 from leftopen.trace.syslog import unframe
 
 _TAGS = ("rpc.mountd", "mountd")
@@ -34,8 +34,7 @@ _SEEN = re.compile(
 
 def recognise(head: bytes, name: str) -> int:
     """By requests in a syslog of any programs."""
-    found = len(_SEEN.findall(head))
-    return min(95, 60 + min(found, SAMPLE_LINES) // 5) if found else 0
+    return scattered(head, _SEEN)
 
 
 def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:

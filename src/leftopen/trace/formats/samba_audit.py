@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from leftopen.trace import web
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Row
 from leftopen.trace.clock import Clock
-from leftopen.trace.lines import SAMPLE_LINES, by_line
+from leftopen.trace.lines import by_line, scattered
 from leftopen.trace.syslog import unframe
 
 READS = ("pread", "pread_send", "pread_recv", "read", "sendfile", "offload_read_send")
@@ -34,8 +34,7 @@ _SEEN = re.compile(
 
 def recognise(head: bytes, name: str) -> int:
     """By lines of smbd_audit with an operation and its outcome, in a syslog of any programs."""
-    found = len(_SEEN.findall(head[:65536]))
-    return min(95, 60 + min(found, SAMPLE_LINES) // 5) if found else 0
+    return scattered(head[:65536], _SEEN)
 
 
 def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from leftopen.trace import web
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Row
 from leftopen.trace.clock import LAST, Clock
-from leftopen.trace.lines import SAMPLE_LINES, by_line
+from leftopen.trace.lines import by_line, scattered
 from leftopen.trace.syslog import unframe
 
 OPEN_CONNECTIONS = 100_000
@@ -46,8 +46,7 @@ class _Connection:
 
 def recognise(head: bytes, name: str) -> int:
     """By operations of connections in a syslog of any programs, or slapd's own stamps."""
-    found = len(_SEEN.findall(head))
-    return min(95, 60 + min(found, SAMPLE_LINES) // 5) if found else 0
+    return scattered(head, _SEEN)
 
 
 def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import msgspec
 
 from leftopen.model.gap import Reason
+from leftopen.trace import web
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Row, Trouble
-from leftopen.trace.http_acts import act_of
 from leftopen.trace.instants import address, outgoing, utc
 from leftopen.trace.json_records import BAD_JSON, by_record, natural
 
@@ -129,7 +129,7 @@ class _Reader:
         http = event.http or _Http()
         status, size = natural(http.status) or 0, natural(http.length)
         path = _path(http.url)
-        act = act_of(http.http_method, path, status, size)
+        act = web.act_of(http.http_method or "GET", path, status, size)
         named = row._replace(
             act=act,
             status=status // 100 if 100 <= status <= 599 else 0,

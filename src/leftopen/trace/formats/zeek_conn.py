@@ -20,13 +20,10 @@ from leftopen.model.gap import Reason
 from leftopen.trace import zeek
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions, Trouble
 from leftopen.trace.flow_ends import select
-from leftopen.trace.instants import private
-from leftopen.trace.zeek import COUNT, FLAG, TEXT
+from leftopen.trace.zeek import COUNT, FLAG
 
 FIELDS: zeek.Fields = {
-    "id.orig_h": TEXT,
-    "id.resp_h": TEXT,
-    "id.resp_p": COUNT,
+    **zeek.ENDS,
     "resp_bytes": COUNT,
     "local_orig": FLAG,
     "local_resp": FLAG,
@@ -61,7 +58,7 @@ def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
 
 def _rows(table: pl.LazyFrame, port: int | None) -> pl.LazyFrame:
     sent = pl.coalesce("resp_ip_bytes", "resp_bytes")
-    by_range = private("id.orig_h") & ~private("id.resp_h")
+    by_range = zeek.outward("id.orig_h", "id.resp_h")
     went_out = pl.coalesce(pl.col("local_orig") & ~pl.col("local_resp"), by_range)
     came_in = ~went_out.fill_null(False)
     if port is not None:
@@ -69,9 +66,7 @@ def _rows(table: pl.LazyFrame, port: int | None) -> pl.LazyFrame:
     none = (pl.col("resp_bytes").fill_null(0) == 0) & (pl.col("resp_pkts").fill_null(1) == 0)
     answered = ~none & (pl.coalesce("resp_bytes", sent) > 0).fill_null(True)
     return select(
-        table.filter(pl.col("id.orig_h").is_not_null()).with_columns(
-            pl.col("id.resp_p").fill_null(0).alias("port")
-        ),
+        table.filter(pl.col("id.orig_h").is_not_null()).with_columns(zeek.port()),
         client=pl.when(came_in).then("id.orig_h"),
         act=pl.when(answered).then(Act.LOOKED).otherwise(Act.TOUCHED),
         bytes=sent,

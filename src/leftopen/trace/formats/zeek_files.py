@@ -17,13 +17,11 @@ import polars as pl
 from leftopen.trace import zeek
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions
 from leftopen.trace.flow_ends import select
-from leftopen.trace.instants import ADDRESS, private
+from leftopen.trace.instants import ADDRESS
 from leftopen.trace.zeek import COUNT, FLAG, TEXT
 
 FIELDS: zeek.Fields = {
-    "id.orig_h": TEXT,
-    "id.resp_h": TEXT,
-    "id.resp_p": COUNT,
+    **zeek.ENDS,
     "tx_hosts": TEXT,
     "rx_hosts": TEXT,
     "filename": TEXT,
@@ -58,7 +56,7 @@ def _rows(table: pl.LazyFrame) -> pl.LazyFrame:
     made = table.with_columns(
         far.alias("far"),
         near.alias("near"),
-        pl.col("id.resp_p").fill_null(0).alias("port"),
+        zeek.port(),
         pl.when(up | (pl.col("seen_bytes") == 0).fill_null(False))
         .then(Act.LOOKED)
         .when(cut.fill_null(False))
@@ -67,7 +65,7 @@ def _rows(table: pl.LazyFrame) -> pl.LazyFrame:
         .alias("got"),
         up.alias("up"),
     )
-    went_out = (private("far") & ~private("near")).fill_null(False)
+    went_out = zeek.outward("far", "near").fill_null(False)
     took = pl.col("got") >= Act.PART
     return select(
         made,

@@ -13,18 +13,13 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from leftopen.trace import zeek
+from leftopen.trace import web, zeek
 from leftopen.trace.api import Act, Chunk, Example, LogFormat, ReadOptions
 from leftopen.trace.flow_ends import select
-from leftopen.trace.http_acts import act, path_of
-from leftopen.trace.instants import private
 from leftopen.trace.zeek import COUNT, TEXT
 
-AGENT_MAX = 200
 FIELDS: zeek.Fields = {
-    "id.orig_h": TEXT,
-    "id.resp_h": TEXT,
-    "id.resp_p": COUNT,
+    **zeek.ENDS,
     "method": TEXT,
     "uri": TEXT,
     "user_agent": TEXT,
@@ -48,13 +43,15 @@ def read(blocks: Iterator[bytes], options: ReadOptions) -> Iterator[Chunk]:
 def _rows(table: pl.LazyFrame) -> pl.LazyFrame:
     status = pl.col("status_code")
     size = pl.when(status.is_null()).then(0).otherwise("response_body_len")
-    came_in = ~(private("id.orig_h") & ~private("id.resp_h")).fill_null(False)
+    came_in = ~zeek.outward("id.orig_h", "id.resp_h").fill_null(False)
     made = table.filter(pl.col("id.orig_h").is_not_null()).with_columns(
-        pl.col("id.resp_p").fill_null(0).alias("port"),
-        path_of(pl.col("uri")).alias("path"),
+        zeek.port(),
+        _path().alias("path"),
         size.alias("size"),
+        status.alias("code"),
+        pl.col("method").fill_null("GET"),  # unknown: it may have got the object
     )
-    made = made.with_columns(act("method", "path", "status_code", "size").alias("got"))
+    made = made.with_columns(web.act_column(pl.lit(False)).alias("got"))
     return select(
         made,
         client=pl.when(came_in).then("id.orig_h"),
@@ -62,9 +59,15 @@ def _rows(table: pl.LazyFrame) -> pl.LazyFrame:
         status=pl.when(status.is_between(100, 599)).then(status // 100).otherwise(0),
         bytes=pl.col("size"),
         object=pl.when(pl.col("got") >= Act.PART).then("path"),
-        agent=pl.col("user_agent").str.slice(0, AGENT_MAX),
+        agent=pl.col("user_agent").str.slice(0, web.AGENT_MAX),
         user=pl.col("username").is_not_null(),
     )
+
+
+def _path() -> pl.Expr:
+    """The path of `uri`: without a scheme and host (proxies), without its query."""
+    bare = pl.col("uri").str.replace("^[A-Za-z]+://[^/?]*", "").str.replace(r"\?.*$", "")
+    return bare.str.slice(0, web.OBJECT_MAX)
 
 
 NAMES = (
