@@ -40,7 +40,7 @@ class Limits:
     slots: int = 1_000_000  # nine years
     objects_per_client: int = 200_000
     objects: int = 1_000_000
-    pending: int = 1_000_000  # rows of block aggregates before they are merged
+    pending: int = 100_000  # rows of block aggregates before they are merged
 
 
 class Aggregator:

@@ -57,7 +57,8 @@ def split(blocks: Iterable[bytes]) -> Iterator[Lines]:
             number, skipping = number + 1, False
         end = block.rfind(b"\n", start) + 1
         if end > start:
-            made = _lines(number, tail + block[start : end - 1])
+            # One copy, not two: a block is large enough that each costs as much as its hash.
+            made = _lines(number, b"".join((tail, memoryview(block)[start : end - 1])))
             yield made
             number += made.text.len()
             tail, start = b"", end

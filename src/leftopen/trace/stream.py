@@ -10,7 +10,7 @@ from typing import BinaryIO
 from leftopen.model.gap import Reason
 from leftopen.trace.api import Trouble
 
-BLOCK = 16 << 20  # bytes handed on at once: as fast as 32 MB, at 200 MB less memory
+BLOCK = 12 << 20  # bytes handed on at once: nearly as fast as 32 MB, at a third of the memory
 GZIP_READ = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 RATIO, RATIO_FREE = 400, 1 << 30  # a gzip that grows past both is a bomb, not a log
